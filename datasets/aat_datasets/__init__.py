@@ -1,0 +1,1 @@
+"""Texts: readers, catalogue, preprocessing, tokenisers, batches, lexicon, built-in data."""

@@ -1,0 +1,155 @@
+"""What a dataset's TOML card holds: sources, reader settings, columns, labels, splits, licence.
+
+The cards that ship lie in ``cards/``; a user's own lie in ``$AAT_DATA/cards``. Both have this one format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from typing import Any, Literal
+
+import msgspec
+import tomli_w
+
+from aat_datasets.errors import DataError
+from aat_datasets.records import Task
+
+__all__ = ["Card", "Columns", "Derive", "File", "Format", "Reader", "Source", "check_name", "dump", "parse"]
+
+Format = Literal["csv", "tsv", "jsonl", "parquet", "txt"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# Names that would collide with the folders beside the datasets in AAT_DATA.
+_RESERVED = frozenset({"cards", "raw"})
+
+
+class Reader(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a file becomes columns of text.
+
+    ``csv`` has double quotes (doubled inside a quoted field) and may hold newlines in a field; ``tsv`` has no quoting;
+    ``jsonl`` is one JSON object a line; ``txt`` is one text a line, its column is called ``text``. ``names`` are the
+    columns of a file without header.
+    """
+
+    format: Format
+    header: bool = True
+    names: list[str] = []
+    delimiter: str = ","
+    encoding: str = "utf-8"
+
+
+class File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One file of a split.
+
+    ``path`` is where it lies under a mirror, or absolute; ``size`` is in bytes, 0: unknown.
+    """
+
+    split: str
+    path: str = ""
+    url: str = ""
+    sha256: str = ""
+    size: int = 0
+
+
+class Source(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One place the whole dataset can come from: all its files, or nothing."""
+
+    kind: Literal["mirror", "url", "builtin"]
+    reader: Reader = msgspec.field(default_factory=lambda: Reader(format="jsonl"))
+    files: list[File] = []
+
+
+class Columns(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which columns of the files are what. Several text columns are joined with single spaces."""
+
+    text: list[str]
+    label: str = ""
+    text_b: str = ""
+    target: str = ""
+
+
+class Derive(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Shares of the split ``pool`` that become dev and test where the dataset has none of its own.
+
+    Stratified by label and seeded; equal texts with equal labels always land in the same split.
+    """
+
+    pool: str = "train"
+    dev: float = 0.1
+    test: float = 0.0
+    seed: int = 0
+
+
+class Card(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One dataset.
+
+    ``labels`` are the names in the order of their indices; ``label_values`` the same labels as the files write them
+    (empty: the names themselves). ``splits`` are the rows a complete ingest gives, −1 where unknown. ``origin`` is
+    ``DATASET:SPLIT`` where the texts were made from those of another dataset.
+    """
+
+    name: str
+    title: str
+    task: Task
+    language: str
+    columns: Columns
+    sources: list[Source]
+    licence: str
+    labels: list[str] = []
+    label_values: list[str] = []
+    splits: dict[str, int] = {}
+    derive: Derive | None = None
+    deduplicate: bool = False
+    citation: str = ""
+    note: str = ""
+    origin: str = ""
+
+    @property
+    def values(self) -> list[str]:
+        """The labels as the files write them."""
+        return self.label_values or self.labels
+
+    def recipe(self, content: str = "") -> str:
+        """A hash of everything that decides what an ingest gives; ``content`` stands for a built-in corpus."""
+        made_from = [
+            self.labels,
+            self.values,
+            self.columns,
+            self.derive,
+            self.deduplicate,
+            [(source.kind, source.reader, [(f.split, f.sha256) for f in source.files]) for source in self.sources],
+            content,
+        ]
+        return hashlib.sha256(msgspec.json.encode(made_from, order="sorted")).hexdigest()
+
+
+def check_name(name: str) -> str:
+    """``name`` if a dataset may be called so. Raises DataError."""
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise DataError(
+            f"a dataset cannot be called {name!r}",
+            "use a-z, 0-9, '.', '_', '-', at most 64, and neither 'cards' nor 'raw'",
+        )
+    return name
+
+
+def parse(text: str, where: str) -> Card:
+    """The card in a TOML text. Raises DataError naming ``where`` and the key."""
+    try:
+        card = msgspec.convert(tomllib.loads(text), Card)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise DataError(f"{where}: not a dataset card: {error}") from None
+    check_name(card.name)
+    if card.label_values and len(card.label_values) != len(card.labels):
+        raise DataError(f"{where}: label_values has {len(card.label_values)} entries, labels has {len(card.labels)}")
+    if not card.columns.text and all(source.kind != "builtin" for source in card.sources):
+        raise DataError(f"{where}: columns.text names no column")
+    return card
+
+
+def dump(card: Card) -> str:
+    """The card as TOML."""
+    tree: dict[str, Any] = msgspec.to_builtins(card)
+    return tomli_w.dumps({key: value for key, value in tree.items() if value is not None})

@@ -1,0 +1,106 @@
+"""Every error a user can cause, in one tree, for all three packages.
+
+::
+
+    AatError                      base; never raised itself
+    ├── InputError                wrong input; one line, exit code 2
+    │   ├── UnknownNameError      a dataset, recipe, run, model … that does not exist; offers the nearest names
+    │   ├── ConfigError           a config key of the wrong name, type or range
+    │   ├── DataError             a file, column, label, split or checksum that does not fit
+    │   ├── CheckpointError       a checkpoint that is absent, truncated or of another architecture
+    │   └── VictimError           a model under attack that answers wrongly or not at all
+    ├── EngineError               the engine process failed or went away; exit code 1
+    └── TrainingError             training cannot go on (a loss that is not a number, no space left); exit code 1
+
+The message says what is wrong and where; ``hint`` says what to do. Neither holds a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "AatError",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "EngineError",
+    "InputError",
+    "TrainingError",
+    "UnknownNameError",
+    "VictimError",
+]
+
+
+class AatError(Exception):
+    """Base of the tree.
+
+    Args:
+        message: one line: what is wrong, and where.
+        hint: one line: what to do about it; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class InputError(AatError):
+    """What was asked for cannot be done as asked."""
+
+    exit_code = 2
+
+
+class UnknownNameError(InputError):
+    """A name that is not among the known ones.
+
+    Args:
+        kind: what was looked for, as a word a user knows: ``dataset``, ``recipe``, ``run``.
+        name: what was given.
+        known: the names that exist.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        if near:
+            hint = "did you mean " + " or ".join(near) + "?"
+        elif names:
+            shown = ", ".join(names[:12])
+            hint = f"known: {shown}" + (" …" if len(names) > 12 else "")
+        else:
+            hint = f"there is no {kind} yet"
+        super().__init__(f"no {kind} named {name!r}", hint)
+        self.kind = kind
+        self.name = name
+
+
+class ConfigError(InputError):
+    """A config key of the wrong name, type or range."""
+
+
+class DataError(InputError):
+    """A file, column, label, split or checksum that does not fit."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint that is absent, truncated, or of another architecture."""
+
+
+class VictimError(InputError):
+    """A model under attack that answers wrongly or not at all."""
+
+
+class EngineError(AatError):
+    """The engine process failed, went away, or speaks another version."""
+
+
+class TrainingError(AatError):
+    """Training cannot go on."""

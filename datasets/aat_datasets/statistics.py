@@ -1,0 +1,101 @@
+"""What a dataset is like: label balance, lengths, repeats, vocabulary, overlap between splits, odd characters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aat_datasets.readers import literal, path_literal
+
+if TYPE_CHECKING:
+    from aat_datasets.catalog import Dataset
+
+__all__ = ["SplitStatistics", "Statistics", "statistics"]
+
+
+class SplitStatistics(msgspec.Struct, kw_only=True):
+    """One split. Lengths are in words between blanks; ``controls`` are rows with a C0 or C1 character or DEL."""
+
+    rows: int
+    labels: dict[str, int]
+    words: int
+    mean_words: float
+    longest_words: int
+    lengths: list[tuple[int, int, int]]
+    vocabulary: int
+    duplicates: int
+    contradictions: int
+    controls: int
+
+
+class Statistics(msgspec.Struct, kw_only=True):
+    """A dataset. ``overlap``: ``dev in train`` → rows of dev whose text is also in train."""
+
+    name: str
+    fingerprint: str
+    splits: dict[str, SplitStatistics]
+    overlap: dict[str, int]
+    rejected: int
+    majority: dict[str, float]
+
+
+def statistics(dataset: Dataset, bins: int = 20) -> Statistics:
+    """Read every split once or twice and count. ``majority`` is the share of each split's largest label."""
+    splits = {split: _split(dataset, split, bins) for split in dataset.splits}
+    majority = {
+        name: max(split.labels.values()) / split.rows for name, split in splits.items() if split.labels and split.rows
+    }
+    return Statistics(
+        name=dataset.name,
+        fingerprint=dataset.fingerprint,
+        splits=splits,
+        overlap=_overlap(dataset),
+        rejected=dataset.meta.rejected,
+        majority=majority,
+    )
+
+
+def _split(dataset: Dataset, split: str, bins: int) -> SplitStatistics:
+    table = dataset.table(split)
+    words = "string_split_regex(trim(text), '\\s+')"
+    [(total, mean, longest, controls)] = table.query(
+        f"""SELECT sum(len(w)), avg(len(w)), max(len(w)), count(*) FILTER (odd) FROM (
+            SELECT {words} AS w, regexp_matches(text, '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x{{9f}}]') AS odd
+            FROM texts)"""
+    )
+    [(vocabulary,)] = table.query(f"SELECT count(DISTINCT w) FROM (SELECT unnest({words}) AS w FROM texts)")
+    [(distinct, contradictions)] = table.query(
+        """SELECT count(*), count(*) FILTER (labels > 1)
+        FROM (SELECT text, count(DISTINCT label) AS labels FROM texts GROUP BY text)"""
+    )
+    rows = dataset.splits[split]
+    return SplitStatistics(
+        rows=rows,
+        labels=table.label_counts(),
+        words=int(total),
+        mean_words=round(float(mean), 2),
+        longest_words=int(longest),
+        lengths=table.length_histogram(bins),
+        vocabulary=int(vocabulary),
+        duplicates=rows - int(distinct),
+        contradictions=int(contradictions),
+        controls=int(controls),
+    )
+
+
+def _overlap(dataset: Dataset) -> dict[str, int]:
+    import duckdb
+
+    names = list(dataset.splits)
+    files = {name: f"read_parquet({path_literal(dataset.table(name).path)})" for name in names}
+    found: dict[str, int] = {}
+    with duckdb.connect() as con:
+        con.execute(f"SET temp_directory={literal(str(dataset.folder / '.spill'))}")
+        for number, base in enumerate(names):
+            for other in names[number + 1 :]:
+                row = con.execute(
+                    f"SELECT count(*) FROM {files[other]} WHERE text IN (SELECT text FROM {files[base]})"
+                ).fetchone()
+                found[f"{other} in {base}"] = int(row[0]) if row else 0
+    return found

@@ -1,0 +1,1 @@
+"""The mathematics: encoders, decoders, adversaries, training loop, attacks, attribution, generation."""

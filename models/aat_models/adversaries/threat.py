@@ -1,0 +1,29 @@
+"""Geometry of perturbations of embedded texts, apart from the methods that use it. All over ``(B, T, E)``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["ascend", "norm", "project", "random_start"]
+
+
+def norm(embedded: Tensor) -> Tensor:
+    """Length of each text's whole perturbation or embedding, ``(B, 1, 1)``."""
+    return embedded.flatten(1).norm(dim=1)[:, None, None]
+
+
+def ascend(gradient: Tensor, length: Tensor | float) -> Tensor:
+    """The step of the given length ``(B, 1, 1)`` along each text's gradient: the worst one in an L2 ball, to first order."""
+    return gradient * (length / norm(gradient).clamp_min(1e-12))
+
+
+def project(shift: Tensor, radius: Tensor) -> Tensor:
+    """The nearest perturbation inside each text's L2 ball; ``radius`` ``(B, 1, 1)``."""
+    return shift * (radius / norm(shift).clamp_min(1e-12)).clamp_max(1.0)
+
+
+def random_start(embedded: Tensor, radius: Tensor) -> Tensor:
+    """A perturbation drawn uniformly from the sphere, then shrunk uniformly; zero where the text is padding."""
+    direction = torch.randn_like(embedded) * (embedded != 0).any(-1, keepdim=True)
+    return ascend(direction, radius * torch.rand(len(embedded), 1, 1))

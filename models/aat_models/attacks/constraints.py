@@ -1,0 +1,152 @@
+"""What an edit must not be. Constraints are masks over candidates and run before any query."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+
+from aat_models.attacks.attempt import Attempt
+from aat_models.attacks.tagging import Tagger, coarse
+from aat_models.attacks.transforms import Propose
+
+__all__ = [
+    "STOP_WORDS",
+    "Constraint",
+    "EditDistance",
+    "SamePart",
+    "WordDistance",
+    "content_words",
+    "max_edits",
+    "where",
+]
+
+STOP_WORDS = frozenset(  # a text block, because a list of 200 quoted words cannot be read
+    """
+    a about above after again against ain all am an and any are aren aren't as at be because been before being below
+    between both but by can couldn couldn't d did didn didn't do does doesn doesn't doing don don't down during each
+    few for from further had hadn hadn't has hasn hasn't have haven haven't having he her here hers herself him himself
+    his how i if in into is isn isn't it it's its itself just ll m ma me mightn mightn't more most mustn mustn't my
+    myself needn needn't no nor not now o of off on once only or other our ours ourselves out over own re s same shan
+    shan't she she's should should've shouldn shouldn't so some such t than that that'll the their theirs them
+    themselves then there these they this those through to too under until up ve very was wasn wasn't we were weren
+    weren't what when where which while who whom why will with won won't wouldn wouldn't y you you'd you'll you're
+    you've your yours yourself yourselves 's n't 'll 're 've 'd 'm
+    """.split()  # noqa: SIM905
+)
+"""English function words and the clitics a tokeniser splits off: published word-importance attacks leave them alone."""
+
+
+def max_edits(words: int, budget: float, least: int = 1, most: int | None = None) -> int:
+    """How many of ``words`` may be edited: the share ``budget`` rounded up; a budget of 1 is no cap.
+
+    Never under ``least``, never over ``most``, and never more than there are.
+    """
+    # 0.1 × 30 is a little over 3 in binary: without the margin it would round up to 4.
+    share = max(least, math.ceil(budget * words - 1e-9))
+    return min(words, share if most is None else min(share, most))
+
+
+def content_words(words: Sequence[str], stop_words: frozenset[str] = STOP_WORDS) -> NDArray[np.bool_]:
+    """Which words may be edited, (n,): those with a letter or digit that are no stop words."""
+    return np.array([word.lower() not in stop_words and any(map(str.isalnum, word)) for word in words], np.bool_)
+
+
+class Constraint(Protocol):
+    """A mask over the substitutes of one word."""
+
+    def allows(
+        self, original: Sequence[str], current: Sequence[str], position: int, substitutes: Sequence[str]
+    ) -> NDArray[np.bool_]:
+        """Which of ``substitutes`` may stand at ``position`` of the text ``current``, once ``original``, (K,)."""
+        ...
+
+
+def where(propose: Propose, *constraints: Constraint | None) -> Propose:
+    """Proposals that meet all the constraints; None is a constraint that could not be had."""
+
+    def allowed(attempt: Attempt, position: int) -> Sequence[str]:
+        words = propose(attempt, position)
+        for constraint in constraints:
+            if constraint is not None and words:
+                mask = constraint.allows(attempt.original, attempt.words, position, words)
+                words = [words[k] for k in np.flatnonzero(mask).tolist()]
+        return words
+
+    return allowed
+
+
+class EditDistance:
+    """Keeps the whole text within ``limit`` character edits (Levenshtein) of the original."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def allows(
+        self, original: Sequence[str], current: Sequence[str], position: int, substitutes: Sequence[str]
+    ) -> NDArray[np.bool_]:
+        """Which of ``substitutes`` at ``position`` keep ``current`` within the limit of ``original``, (K,)."""
+        elsewhere = sum(
+            Levenshtein.distance(a, b)
+            for i, (a, b) in enumerate(zip(original, current, strict=True))
+            if i != position and a != b
+        )
+        spent = [elsewhere + Levenshtein.distance(original[position], word) for word in substitutes]
+        # The sum over words bounds the text's distance from above; only where it is over the limit is the text needed.
+        return np.array(
+            [
+                bound <= self.limit or self._whole(original, current, position, word) <= self.limit
+                for bound, word in zip(spent, substitutes, strict=True)
+            ],
+            np.bool_,
+        )
+
+    def _whole(self, original: Sequence[str], current: Sequence[str], position: int, word: str) -> int:
+        edited = [*current[:position], word, *current[position + 1 :]]
+        return Levenshtein.distance(" ".join(original), " ".join(edited))
+
+
+class SamePart:
+    """Substitutes keep the word's part of speech, both tagged in their place in the original.
+
+    Args:
+        tagger: says what it is.
+        verbs_for_nouns: whether nouns and verbs may replace each other (Jin et al. 2020).
+    """
+
+    def __init__(self, tagger: Tagger, verbs_for_nouns: bool = False) -> None:
+        self._tagger = tagger
+        self._either = {"noun", "verb"} if verbs_for_nouns else set[str]()
+
+    def allows(
+        self, original: Sequence[str], current: Sequence[str], position: int, substitutes: Sequence[str]
+    ) -> NDArray[np.bool_]:
+        own = coarse(self._tagger.tags(original)[position])
+        parts = [coarse(self._tagger.tag_at(original, position, word)) for word in substitutes]
+        return np.array([part == own or {part, own} <= self._either for part in parts], np.bool_)
+
+
+class WordDistance:
+    """Substitutes whose vector is near the original word's.
+
+    Args:
+        vectors: words → (K, E), a row of zeros for a word without a vector.
+        cosine: the least cosine; a word without a vector is near nothing.
+    """
+
+    def __init__(self, vectors: Callable[[Sequence[str]], NDArray[np.floating]], cosine: float) -> None:
+        self._vectors = vectors
+        self._cosine = cosine
+
+    def allows(
+        self, original: Sequence[str], current: Sequence[str], position: int, substitutes: Sequence[str]
+    ) -> NDArray[np.bool_]:
+        rows = np.asarray(self._vectors([original[position], *substitutes]), np.float64)
+        norms = np.linalg.norm(rows, axis=1)
+        known = norms[1:] * norms[0] > 0
+        cosines = np.divide(rows[1:] @ rows[0], norms[1:] * norms[0], out=np.zeros(len(substitutes)), where=known)
+        return known & (cosines >= self._cosine)

@@ -1,0 +1,61 @@
+"""Attack recipes: each a short declaration of goal, transform, constraint and search, in a file of its own.
+
+A new recipe is one file here and one line in ``RECIPES``.
+"""
+
+from __future__ import annotations
+
+from aat_datasets.errors import UnknownNameError
+from aat_models.attacks.recipes.a2t import A2T
+from aat_models.attacks.recipes.base import Recipe
+from aat_models.attacks.recipes.beam import BEAM
+from aat_models.attacks.recipes.checklist import CHECKLIST
+from aat_models.attacks.recipes.deepwordbug import DEEPWORDBUG
+from aat_models.attacks.recipes.exhaustive import EXHAUSTIVE
+from aat_models.attacks.recipes.genetic import GENETIC
+from aat_models.attacks.recipes.greedy import GREEDY
+from aat_models.attacks.recipes.greedy_importance import GREEDY_DELETE, GREEDY_GRADIENT, GREEDY_UNK, GREEDY_WEIGHTED
+from aat_models.attacks.recipes.hotflip import HOTFLIP
+from aat_models.attacks.recipes.input_reduction import INPUT_REDUCTION
+from aat_models.attacks.recipes.pruthi import PRUTHI, PRUTHI_2
+from aat_models.attacks.recipes.pwws import PWWS
+from aat_models.attacks.recipes.random_substitution import RANDOM
+from aat_models.attacks.recipes.surface import SURFACE
+from aat_models.attacks.recipes.textbugger import TEXTBUGGER
+from aat_models.attacks.recipes.textfooler import TEXTFOOLER
+
+__all__ = ["RECIPES", "Recipe", "find"]
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        GREEDY,
+        SURFACE,
+        BEAM,
+        GENETIC,
+        EXHAUSTIVE,
+        RANDOM,
+        GREEDY_DELETE,
+        GREEDY_UNK,
+        GREEDY_WEIGHTED,
+        GREEDY_GRADIENT,
+        HOTFLIP,
+        A2T,
+        DEEPWORDBUG,
+        PRUTHI,
+        PRUTHI_2,
+        TEXTBUGGER,
+        PWWS,
+        TEXTFOOLER,
+        INPUT_REDUCTION,
+        CHECKLIST,
+    )
+}
+
+
+def find(name: str) -> Recipe:
+    """The recipe of that name. Raises UnknownNameError with the nearest ones."""
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise UnknownNameError("recipe", name, RECIPES) from None

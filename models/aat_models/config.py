@@ -1,0 +1,250 @@
+"""A run's whole configuration: typed, with a line of help for every key, read from and written to TOML.
+
+Nothing here imports torch, so that forms and commands can show and check a config at once. A field's help is the
+string of its ``help(...)`` annotation; the command line and the app show the same text.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+import tomli_w
+
+from aat_datasets.errors import ConfigError, UnknownNameError
+
+__all__ = [
+    "ADVERSARIES",
+    "ENCODERS",
+    "AdversaryConfig",
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "SurfaceConfig",
+    "TrainConfig",
+    "apply",
+    "dump",
+    "from_toml",
+    "help_of",
+    "keys",
+]
+
+
+def help(text: str, **limits: Any) -> msgspec.Meta:
+    return msgspec.Meta(description=text, **limits)
+
+
+Adversary = Literal[
+    "none", "noise", "random", "fgm", "vat", "pgd", "freelb", "trades", "hotflip", "ascc", "aat"
+]  # fmt: skip
+Encoder = Literal["bow", "cnn", "lstm", "gru", "bilstm", "transformer"]
+ENCODERS: tuple[str, ...] = get_args(Encoder)
+ADVERSARIES: tuple[str, ...] = get_args(Adversary)
+
+
+class DataConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which texts, and how they become words."""
+
+    dataset: Annotated[str, help("dataset card to train on")] = "support"
+    augment: Annotated[list[str], help("datasets whose train rows join, as attack --save-as makes them")] = (
+        msgspec.field(default_factory=list)
+    )
+    limit: Annotated[int, help("train on this many rows, drawn with the seed; 0: all", ge=0)] = 0
+    preprocess: Annotated[list[str], help("preprocessing steps, in order")] = msgspec.field(
+        default_factory=lambda: ["normalise", "lowercase", "tokenise"]
+    )
+    max_words: Annotated[int, help("texts are cut after this many words", ge=1)] = 256
+    vocabulary: Annotated[int, help("at most this many words have a vector of their own", ge=1)] = 30_000
+    min_count: Annotated[int, help("a word seen less often than this has none", ge=1)] = 1
+
+
+class ModelConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """text → encoder → fixed-length vector → label head and decoder."""
+
+    encoder: Annotated[Encoder, help("what turns words into the fixed-length vector")] = "bilstm"
+    embedding: Annotated[int, help("width of a word vector", ge=1)] = 100
+    characters: Annotated[bool, help("add hashed character n-grams to each word's vector")] = True
+    buckets: Annotated[int, help("rows of the character n-gram table", ge=1)] = 20_000
+    hidden: Annotated[
+        int, help("width of the encoder's states (bilstm: per direction; cnn: per filter width)", ge=1)
+    ] = 128
+    layers: Annotated[int, help("transformer: blocks", ge=1)] = 2
+    latent: Annotated[int, help("length of the fixed-length vector", ge=1)] = 128
+    dropout: Annotated[float, help("share of word-vector and latent cells dropped in training", ge=0, lt=1)] = 0.3
+    decoder: Annotated[Literal["none", "lstm"], help("what writes text from the vector")] = "none"
+    decoder_hidden: Annotated[int, help("width of the decoder's state", ge=1)] = 256
+    decoder_embedding: Annotated[int, help("width of an output word's vector", ge=1)] = 128
+
+
+class TrainConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The loop."""
+
+    stages: Annotated[list[Literal["encoder", "decoder", "joint"]], help("training stages, in order")] = msgspec.field(
+        default_factory=lambda: ["encoder"]
+    )
+    epochs: Annotated[float, help("passes over the data in the stages encoder and joint", gt=0)] = 4.0
+    decoder_epochs: Annotated[float, help("passes over the data in the stage decoder", gt=0)] = 4.0
+    batch_size: Annotated[int, help("texts a step", ge=1)] = 64
+    lr: Annotated[float, help("peak learning rate (AdamW, linear warm-up, cosine decay)", gt=0)] = 2e-3
+    warmup: Annotated[float, help("share of a stage's steps the learning rate takes to rise", ge=0, le=1)] = 0.05
+    weight_decay: Annotated[float, help("decoupled weight decay", ge=0)] = 1e-2
+    clip: Annotated[float, help("largest norm of the whole gradient; 0: no clipping", ge=0)] = 1.0
+    ema: Annotated[float, help("decay of the weight average that is evaluated and kept; 0: none", ge=0, lt=1)] = 0.99
+    log_every: Annotated[int, help("steps between two records of the curves", ge=1)] = 20
+    evaluate_every: Annotated[int, help("steps between two evaluations; 0: four times an epoch", ge=0)] = 0
+    evaluate_limit: Annotated[int, help("dev texts an evaluation uses", ge=1)] = 1000
+    checkpoint_every: Annotated[int, help("steps between two checkpoints; 0: at every evaluation", ge=0)] = 0
+    threads: Annotated[int, help("processor threads; 0: one less than there are cores", ge=0)] = 0
+
+
+class SurfaceConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The closed attack surface: for every word, the substitutes an adversary may use."""
+
+    source: Annotated[
+        Literal["auto", "counterfitted", "dataset", "neighbours", "none"],
+        help("where synonyms come from; auto: the first of counterfitted, dataset, neighbours that is there"),
+    ] = "auto"
+    synonyms: Annotated[int, help("synonyms a word has at most", ge=0, le=8)] = 8
+    characters: Annotated[int, help("character variants a word has at most", ge=0, le=4)] = 4
+
+
+class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What perturbs during training, and how the adversarial loss weighs in."""
+
+    name: Annotated[Adversary, help("what perturbs texts during training")] = "none"
+    beta: Annotated[float, help("weight of the adversarial loss", ge=0)] = 4.0
+    mu: Annotated[float, help("weight of cross-entropy on adversarial samples beside the KL term", ge=0)] = 0.5
+    gamma: Annotated[float, help("aat: weight of the synonym-distance regulariser", ge=0)] = 0.1
+    budget: Annotated[float, help("share of a text's words an adversary may change", gt=0, le=1)] = 0.3
+    epsilon: Annotated[
+        float, help("methods in a ball: its radius, relative to the norm of the text's word vectors", gt=0)
+    ] = 0.1
+    families: Annotated[list[Literal["word", "char", "hull"]], help("aat: adversary families drawn from")] = (
+        msgspec.field(default_factory=lambda: ["word", "char", "hull"])
+    )
+    hedge: Annotated[bool, help("aat: families that fool the model more often are drawn more often")] = True
+    adaptive: Annotated[bool, help("aat: every example has its own radius, tracking where attacks succeed")] = True
+    rho_start: Annotated[float, help("aat: first radius of an example", gt=0, le=1)] = 0.2
+    rho_max: Annotated[float, help("aat: largest radius of an example", gt=0, le=1)] = 1.0
+    rho_floor: Annotated[bool, help("aat: the smallest radius rises linearly to the budget over the training")] = True
+    success: Annotated[float, help("aat: rate of success the radius tracks (q)", gt=0, lt=1)] = 0.5
+    eta: Annotated[float, help("aat: step of the radius", gt=0)] = 0.3
+    temperature: Annotated[float, help("aat, hull: temperature of the weights over substitutes", gt=0)] = 0.5
+    cache: Annotated[bool, help("aat: half of the proposals start from the example's last one")] = True
+    steps: Annotated[int, help("ascc, pgd, freelb, trades: ascent steps", ge=1)] = 2
+
+
+class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Everything a run is made from; running it again reproduces the run."""
+
+    run: Annotated[str, help("name of the run's folder; empty: made from dataset, model and adversary")] = ""
+    seed: Annotated[int, help("seed of everything random", ge=0)] = 0
+    data: DataConfig = msgspec.field(default_factory=DataConfig)
+    model: ModelConfig = msgspec.field(default_factory=ModelConfig)
+    train: TrainConfig = msgspec.field(default_factory=TrainConfig)
+    surface: SurfaceConfig = msgspec.field(default_factory=SurfaceConfig)
+    adversary: AdversaryConfig = msgspec.field(default_factory=AdversaryConfig)
+
+
+def keys() -> dict[str, tuple[str, Any, str]]:
+    """Every dotted key → (type as a word, default, help)."""
+    found: dict[str, tuple[str, Any, str]] = {}
+
+    def walk(struct: msgspec.Struct, prefix: str) -> None:
+        hints = get_type_hints(type(struct), include_extras=True)
+        for name in struct.__struct_fields__:
+            value = getattr(struct, name)
+            if isinstance(value, msgspec.Struct):
+                walk(value, f"{prefix}{name}.")
+            else:
+                found[prefix + name] = (type(value).__name__, value, help_of(hints[name]))
+
+    walk(Config(), "")
+    return found
+
+
+def help_of(annotation: Any) -> str:
+    """The help text of one ``Annotated`` field."""
+    for extra in getattr(annotation, "__metadata__", ()):
+        if isinstance(extra, msgspec.Meta) and extra.description:
+            return extra.description
+    return ""
+
+
+def from_toml(text: str, where: str = "config") -> Config:
+    """The config in a TOML text. Raises ConfigError naming the key."""
+    try:
+        return _convert(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not TOML: {error}") from None
+
+
+def dump(config: Config) -> str:
+    """The complete config as TOML, defaults included."""
+    return tomli_w.dumps(msgspec.to_builtins(config))
+
+
+def apply(config: Config, settings: dict[str, Any]) -> Config:
+    """A copy of ``config`` with dotted keys set: ``{"train.lr": "1e-3"}``.
+
+    Values that are strings are read as TOML where the key is not a string itself. Raises ConfigError or
+    UnknownNameError naming the key.
+    """
+    tree = msgspec.to_builtins(config)
+    known = keys()
+    for key, value in settings.items():
+        if key not in known:
+            raise UnknownNameError("config key", key, known)
+        *parents, leaf = key.split(".")
+        branch = tree
+        for parent in parents:
+            branch = branch[parent]
+        branch[leaf] = _read(value, branch[leaf])
+    return _convert(tree)
+
+
+def _read(value: Any, current: Any) -> Any:
+    if not isinstance(value, str) or isinstance(current, str):
+        return value
+    if isinstance(current, list):
+        return [part.strip().strip("\"'") for part in value.strip().strip("[]").split(",") if part.strip()]
+    try:
+        return tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        return value
+
+
+def _convert(tree: dict[str, Any]) -> Config:
+    try:
+        config = msgspec.convert(tree, Config, strict=True)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), tree)) from None
+    for key, value in (("train.lr", config.train.lr), ("train.epochs", config.train.epochs)):
+        if not math.isfinite(value):
+            raise ConfigError(f"{key}: expected a finite number, got {value}")
+    return config
+
+
+def _explain(text: str, tree: dict[str, Any]) -> str:
+    """``Expected `int`, got `str` - at `$.train.epochs``` → ``train.epochs: expected int, got 'five'``."""
+    reason, _, place = text.partition(" - at `$.")
+    key = place.rstrip("`")
+    value: Any = tree
+    try:
+        for part in key.split("."):
+            value = value[part]
+    except (KeyError, TypeError):
+        return text[:1].lower() + text[1:]
+    wanted = reason.removeprefix("Expected ").split(", got")[0].replace("`", "")
+    return f"{key}: expected {wanted}, got {value!r}" if key else reason
+
+
+def load(path: Path) -> Config:
+    """The config in a TOML file. Raises ConfigError."""
+    try:
+        return from_toml(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None

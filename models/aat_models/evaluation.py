@@ -1,0 +1,101 @@
+"""Figures on held-out texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from aat_datasets.batching import EncodedSplit, pad
+from aat_datasets.vocab import BOS, EOS, PAD
+from aat_models.adversaries.base import Batch
+from aat_models.adversaries.proposals import gains, positions, propose
+from aat_models.adversaries.surface import SurfaceTensor
+from aat_models.text_model import TextModel
+
+__all__ = ["accuracy", "batch_of", "decoder_loss", "one_step_robustness", "target_batch"]
+
+
+def batch_of(split: EncodedSplit, index: NDArray[np.int64]) -> Batch:
+    """The texts at ``index`` as tensors."""
+    ids, lengths = pad([split.text(i) for i in index])
+    labels = torch.from_numpy(split.labels[index].astype(np.int64))
+    return Batch(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(lengths), labels, torch.from_numpy(index))
+
+
+def target_batch(split: EncodedSplit, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """Output texts at ``index`` as the decoder reads them and as it should answer: two ``(B, T)``, padded with PAD."""
+    rows = [np.concatenate([[BOS], split.target(i), [EOS]]).astype(np.int32) for i in index]
+    ids, _ = pad(rows, PAD)
+    block = torch.from_numpy(ids.astype(np.int64))
+    return block[:, :-1].masked_fill(block[:, :-1] == EOS, PAD), block[:, 1:]
+
+
+def _batches(split: EncodedSplit, limit: int, size: int = 256) -> Iterator[NDArray[np.int64]]:
+    chosen = np.arange(min(limit, len(split)), dtype=np.int64)
+    chosen = chosen[np.argsort(split.lengths[chosen], kind="stable")]
+    for start in range(0, len(chosen), size):
+        yield chosen[start : start + size]
+
+
+@torch.no_grad()
+def accuracy(model: TextModel, split: EncodedSplit, limit: int) -> dict[str, float]:
+    """``accuracy`` and ``loss`` (nats a text) of the label head on the first ``limit`` texts that have a label."""
+    right, loss, count = 0.0, 0.0, 0
+    for index in _batches(split, limit):
+        batch = batch_of(split, index[split.labels[index] >= 0])
+        if not len(batch.labels):
+            continue
+        logits = model(batch.ids, batch.lengths)
+        right += float((logits.argmax(-1) == batch.labels).sum())
+        loss += float(F.cross_entropy(logits, batch.labels, reduction="sum"))
+        count += len(batch.labels)
+    return {"accuracy": right / max(count, 1), "loss": loss / max(count, 1)}
+
+
+def one_step_robustness(
+    model: TextModel, split: EncodedSplit, surface: SurfaceTensor, budget: float, limit: int
+) -> dict[str, float]:
+    """``robust_accuracy``: texts still right after one gradient-ranked change of ``budget`` of their words.
+
+    Cheap enough to draw while training, and an upper bound: a search (``aat-workbench attack``) finds more. All synonyms and
+    character variants compete.
+    """
+    right, count = 0, 0
+    for index in _batches(split, limit):
+        batch = batch_of(split, index[split.labels[index] >= 0])
+        if not len(batch.labels):
+            continue
+        candidates = surface.of(batch.ids)
+        vectors = model.step_vectors(batch.ids, candidates)
+        embedded = vectors(batch.ids).detach().requires_grad_()
+        logits = model.classify(embedded, batch.lengths)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, batch.labels, reduction="sum"), embedded)
+        with torch.no_grad():
+            gain = gains(vectors, batch.ids, candidates, gradient)
+            chosen = positions(gain, batch.lengths, torch.full((len(batch.labels),), budget))
+            changed = model.classify(vectors(propose(candidates, batch.ids, gain, chosen)), batch.lengths)
+        survived = (logits.argmax(-1) == batch.labels) & (changed.argmax(-1) == batch.labels)
+        right += int(survived.sum())
+        count += len(batch.labels)
+    return {"robust_accuracy": right / max(count, 1)}
+
+
+@torch.no_grad()
+def decoder_loss(model: TextModel, split: EncodedSplit, limit: int) -> dict[str, float]:
+    """``decoder_loss`` (nats a word) and ``perplexity`` of the output texts under teacher forcing."""
+    assert model.decoder is not None
+    loss, count = 0.0, 0
+    for index in _batches(split, limit):
+        batch = batch_of(split, index)
+        seen, wanted = target_batch(split, index)
+        vector = model.encode(model.embedding(batch.ids), batch.lengths)
+        logits, _ = model.decoder(vector, seen)
+        loss += float(F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="sum"))
+        count += int((wanted != PAD).sum())
+    mean = loss / max(count, 1)
+    return {"decoder_loss": mean, "perplexity": float(np.exp(min(mean, 50.0)))}

@@ -1,0 +1,199 @@
+"""The one vocabulary: what training, attacks and generation yield, and what is stored, sent and shown.
+
+One record is one JSON object with a ``type`` field, and one line of ``events.jsonl``. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = [
+    "AttackResult",
+    "Checkpointed",
+    "ControlApplied",
+    "Done",
+    "Edit",
+    "Evaluation",
+    "Event",
+    "Failed",
+    "Notice",
+    "Progress",
+    "Resumed",
+    "Started",
+    "Status",
+    "Step",
+    "Token",
+    "decode",
+    "encode",
+]
+
+Status = Literal["success", "failed", "skipped", "budget"]
+
+
+class Base(msgspec.Struct, kw_only=True, tag_field="type", omit_defaults=True):
+    """``time`` is Unix time in seconds, stamped by whoever writes the record; 0 where nobody did."""
+
+    time: float = 0.0
+
+
+class Started(Base, tag="started"):
+    """A training begins. ``total`` is the number of optimiser steps over all stages, ``stages`` their order."""
+
+    run: str
+    total: int
+    stages: list[str]
+    parameters: int
+    labels: list[str]
+    surface: str = ""
+    device: str = "cpu"
+    threads: int = 1
+
+
+class Resumed(Base, tag="resumed"):
+    """A training goes on from the checkpoint at ``step``; what was recorded after that step no longer counts."""
+
+    step: int
+
+
+class Step(Base, tag="step"):
+    """Training, averaged over the steps since the last such record.
+
+    ``metrics`` are named curves: ``loss`` (clean), ``loss_adv``, ``rho_mean``, ``rho_p10``, ``rho_p90``, ``weight_word``,
+    ``weight_char``, ``weight_hull``, ``fooled``, ``lr``, ``examples_per_second``, ``step_seconds``. ``epoch`` is a
+    fraction within the stage.
+    """
+
+    step: int
+    total: int
+    epoch: float
+    stage: str
+    metrics: dict[str, float]
+
+
+class Evaluation(Base, tag="evaluation"):
+    """Figures on a held-out split: ``accuracy``, ``loss``, and ``robust_accuracy`` where it was measured."""
+
+    step: int
+    split: str
+    metrics: dict[str, float]
+
+
+class Checkpointed(Base, tag="checkpoint"):
+    """A complete checkpoint is on disk in the run folder under ``path``."""
+
+    step: int
+    path: str
+    best: bool = False
+
+
+class ControlApplied(Base, tag="control"):
+    """A watcher's command took effect at ``step``."""
+
+    step: int
+    command: str
+    value: str = ""
+
+
+class Edit(msgspec.Struct, frozen=True, array_like=True):
+    """One word replaced: ``[position, from, to]``."""
+
+    position: int
+    source: str
+    target: str
+
+
+class AttackResult(Base, tag="attack"):
+    """What an attack did to one example.
+
+    ``text`` and ``adversarial`` are the words the attack worked on, joined by single spaces, so that position ``i`` of
+    an edit is the ``i``-th of ``text.split(" ")``. ``label`` is the true class, ``prediction`` and ``probabilities`` the
+    victim's answer before, ``adversarial_*`` after. ``status``: ``success`` (the prediction left the true class),
+    ``failed``, ``skipped`` (wrong before any edit), ``budget`` (queries ran out). ``trajectory`` holds, after each
+    accepted step, the probability of the true class, beginning with the unedited text; most steps make one edit. The
+    ``target`` of an edit may be several words, or none where a word was left out.
+    """
+
+    id: int
+    text: str
+    adversarial: str
+    label: int
+    prediction: int
+    adversarial_prediction: int
+    probabilities: list[float]
+    adversarial_probabilities: list[float]
+    edits: list[Edit]
+    queries: int
+    cache_hits: int
+    edited_share: float
+    status: Status
+    trajectory: list[float]
+    seconds: float
+    similarity: float | None = None
+
+
+class Token(Base, tag="token"):
+    """One generated token: its text as it is appended, its probability, and the likeliest others."""
+
+    index: int
+    text: str
+    probability: float
+    alternatives: list[tuple[str, float]] = []
+
+
+class Progress(Base, tag="progress"):
+    """``done`` of ``total`` (0: not known) of whatever ``message`` names."""
+
+    done: int
+    total: int
+    message: str
+
+
+class Notice(Base, tag="notice"):
+    """Something the user should know that does not stop the work."""
+
+    message: str
+    level: Literal["info", "warning"] = "info"
+
+
+class Done(Base, tag="done"):
+    """The end, with the summary the command prints."""
+
+    summary: dict[str, Any]
+
+
+class Failed(Base, tag="failed"):
+    """The end, with the reason and what to do about it."""
+
+    error: str
+    hint: str = ""
+
+
+Event = (
+    Started
+    | Resumed
+    | Step
+    | Evaluation
+    | Checkpointed
+    | ControlApplied
+    | AttackResult
+    | Token
+    | Progress
+    | Notice
+    | Done
+    | Failed
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def encode(event: Event) -> bytes:
+    """One line of JSON, without the line end."""
+    return _encoder.encode(event)
+
+
+def decode(line: bytes | str) -> Event:
+    """The record in one line of JSON. Raises ``msgspec.DecodeError`` where the line is not one."""
+    return _decoder.decode(line)

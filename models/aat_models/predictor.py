@@ -1,0 +1,166 @@
+"""A trained model, ready to answer: texts in, probabilities, saliences and words out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from aat_datasets.batching import pad
+from aat_datasets.errors import InputError
+from aat_datasets.lexicon import Lexicon
+from aat_datasets.preprocess import Pipeline
+from aat_datasets.vocab import UNK, WordTable
+from aat_models import checkpoint
+from aat_models.adversaries.proposals import gains
+from aat_models.config import Config
+from aat_models.embeddings import StepVectors
+from aat_models.events import Token
+from aat_models.generation import generate
+from aat_models.sampling import Sampling
+from aat_models.text_model import TextModel
+
+__all__ = ["Predictor"]
+
+_BATCH = 512
+
+
+class Predictor:
+    """A model with its preprocessing. Made by :meth:`load`.
+
+    It satisfies what an attack asks of a victim: ``labels``, ``words``, ``intern``, ``score``, and ``gradients``.
+    """
+
+    def __init__(
+        self,
+        model: TextModel,
+        config: Config,
+        table: WordTable,
+        output: WordTable | None,
+        lexicon: Lexicon,
+        meta: checkpoint.Meta,
+    ) -> None:
+        self.model = model.eval()
+        self.config = config
+        self.table = table
+        self.output = output
+        self.surface = lexicon
+        self.labels = list(meta.labels)
+        self.step = meta.step
+        self.metrics = dict(meta.metrics)
+        self.pipeline = Pipeline(config.data.preprocess)
+
+    @classmethod
+    def load(cls, folder: Path) -> Predictor:
+        """The model in a checkpoint folder. Raises CheckpointError."""
+        return cls(*checkpoint.load_model(folder))
+
+    @property
+    def has_head(self) -> bool:
+        return self.model.head is not None
+
+    @property
+    def has_decoder(self) -> bool:
+        return self.model.decoder is not None and self.output is not None
+
+    # text → words → numbers -------------------------------------------------------------------------------------
+
+    def words(self, text: str) -> list[str]:
+        """The words the model reads, at most ``data.max_words``; an empty text is the one word ``[UNK]``."""
+        return self.pipeline.words(text)[: self.config.data.max_words] or [self.table.word(UNK)]
+
+    def intern(self, words: Sequence[str]) -> NDArray[np.int32]:
+        """Ids ``(len(words),)``, for words never seen before too."""
+        return self.table.intern(words)
+
+    # numbers → answers ------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def score(self, ids: NDArray[np.int32], lengths: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Class probabilities ``(N, C)`` of ids ``(N, T)`` padded with 0, lengths ``(N,)``.
+
+        In double precision, so that what an overconfident model thinks of its second choice is not rounded to zero.
+        """
+        answers = [
+            torch.softmax(
+                self.model(
+                    torch.from_numpy(ids[at : at + _BATCH].astype(np.int64)),
+                    torch.from_numpy(lengths[at : at + _BATCH].astype(np.int64)),
+                ).double(),
+                -1,
+            )
+            for at in range(0, len(ids), _BATCH)
+        ]
+        return torch.cat(answers).numpy() if answers else np.empty((0, len(self.labels)))
+
+    def gradients(
+        self,
+        ids: NDArray[np.int32],
+        lengths: NDArray[np.integer],
+        labels: NDArray[np.integer],
+        candidates: NDArray[np.int32],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What an attack that knows the model asks: each text's loss by its word vectors, at the class ``labels`` (N,).
+
+        Returns the gradient's L1 norms ``(N, T)``, and the first-order gain in loss of each of ``candidates``
+        ``(N, T, S)`` in the word's place, −inf where the candidate is 0.
+        """
+        words, others = torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(candidates.astype(np.int64))
+        vectors = StepVectors(self.model.embedding, torch.cat([words.flatten(), others.flatten()]))
+        embedded = vectors(words).detach().requires_grad_()
+        logits = self.model.classify(embedded, torch.from_numpy(lengths.astype(np.int64)))
+        losses = F.cross_entropy(logits, torch.from_numpy(labels.astype(np.int64)), reduction="sum")
+        (gradient,) = torch.autograd.grad(losses, embedded)  # (N, T, E)
+        return gradient.abs().sum(-1).numpy(), gains(vectors, words, others, gradient).numpy()
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Class probabilities ``(N, C)`` of texts, in their order."""
+        pieces = [self.intern(self.words(text)) for text in texts]
+        order = np.argsort([len(piece) for piece in pieces], kind="stable")
+        answers = np.empty((len(texts), len(self.labels)))
+        for at in range(0, len(order), _BATCH):
+            chosen = order[at : at + _BATCH]
+            answers[chosen] = self.score(*pad([pieces[i] for i in chosen]))
+        return answers
+
+    def attribute(self, text: str, label: int | None = None) -> tuple[list[str], list[float]]:
+        """Words and their salience for ``label`` (the predicted class where none is given).
+
+        Gradient × input: the first-order change of the class's log-probability if the word's vector were zero
+        (Shrikumar et al. 2017). Positive: the word speaks for the class.
+        """
+        words = self.words(text)
+        ids, lengths = self._tensors(words)
+        embedded = self.model.embedding(ids).detach().requires_grad_()
+        logits = self.model.classify(embedded, lengths)
+        wanted = int(logits.argmax()) if label is None else label
+        (gradient,) = torch.autograd.grad(torch.log_softmax(logits, -1)[0, wanted], embedded)
+        return words, [round(value, 6) for value in (gradient * embedded).sum(-1)[0].tolist()]
+
+    @torch.no_grad()
+    def vector(self, text: str) -> NDArray[np.float32]:
+        """The fixed-length vector ``(Z,)`` of a text."""
+        return self._vector(text)[0].numpy()
+
+    def generate(self, text: str, sampling: Sampling | None = None) -> Iterator[Token]:
+        """The decoder's words for a text. Raises InputError where the model has no decoder, ConfigError on bad settings."""
+        if self.model.decoder is None or self.output is None:
+            raise InputError(
+                "this model has no decoder", "train one: --set model.decoder=lstm --set train.stages=encoder,decoder"
+            )
+        with torch.no_grad():
+            vector = self._vector(text)
+        yield from generate(self.model.decoder, vector, self.output, sampling or Sampling())
+
+    def _tensors(self, words: list[str]) -> tuple[Tensor, Tensor]:
+        ids = torch.from_numpy(self.intern(words).astype(np.int64))[None]
+        return ids, torch.tensor([ids.shape[1]])
+
+    def _vector(self, text: str) -> Tensor:
+        ids, lengths = self._tensors(self.words(text))
+        return self.model.encode(self.model.embedding(ids), lengths)

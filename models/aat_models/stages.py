@@ -1,0 +1,34 @@
+"""The stages of a training: which, in what order, how long."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aat_datasets.errors import ConfigError
+from aat_models.config import Config
+
+__all__ = ["Stage", "plan"]
+
+
+class Stage(NamedTuple):
+    """One stage: its name, the step it begins at, and its number of steps."""
+
+    name: str
+    start: int
+    steps: int
+
+
+def plan(config: Config, batches: int, has_decoder: bool) -> list[Stage]:
+    """The stages with their steps. Raises ConfigError where a stage needs a decoder the model lacks."""
+    if not config.train.stages:
+        raise ConfigError("train.stages: at least one stage is needed", "encoder, decoder, joint")
+    stages: list[Stage] = []
+    start = 0
+    for name in config.train.stages:
+        if name != "encoder" and not has_decoder:
+            raise ConfigError(f"train.stages: {name} needs a decoder", "set model.decoder = lstm")
+        epochs = config.train.decoder_epochs if name == "decoder" else config.train.epochs
+        steps = max(1, round(epochs * batches))
+        stages.append(Stage(name, start, steps))
+        start += steps
+    return stages

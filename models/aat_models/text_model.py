@@ -1,0 +1,80 @@
+"""The model: word vectors, encoder, fixed-length vector, and what hangs on it (a label head, a decoder, or both)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from aat_datasets.vocab import WordTable
+from aat_models import encoders
+from aat_models.config import ModelConfig
+from aat_models.decoders import LSTMDecoder
+from aat_models.embeddings import StepVectors, WordEmbedding
+
+__all__ = ["Dropout", "TextModel", "parameter_count"]
+
+
+class Dropout(NamedTuple):
+    """One draw of everything dropped in a step, so that a second pass over the same batch can use the same.
+
+    Multipliers: ``embedding`` ``(B, 1, E)``, ``latent`` ``(B, Z)``.
+    """
+
+    embedding: Tensor
+    latent: Tensor
+
+
+class TextModel(nn.Module):
+    """text → words → encoder → vector → label head and decoder.
+
+    Args:
+        config: of the model.
+        table: numbers the input words.
+        labels: number of classes; 0 for a model without a label head.
+        output: numbers the output words; ``None`` for a model without a decoder.
+    """
+
+    HIDE = 0.1  # share of a training step's words that show only their n-grams
+
+    def __init__(self, config: ModelConfig, table: WordTable, labels: int, output: WordTable | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = WordEmbedding(table, config.embedding, config.characters, config.buckets)
+        self.encoder = encoders.build(config)
+        self.head = nn.Linear(config.latent, labels) if labels else None
+        self.decoder = LSTMDecoder(output.size, config) if output is not None and config.decoder != "none" else None
+
+    def step_vectors(self, *ids: Tensor) -> StepVectors:
+        """The vectors of all words a training step may look up; see :class:`StepVectors`."""
+        wanted = torch.cat([part.flatten() for part in ids])
+        return StepVectors(self.embedding, wanted, self.HIDE if self.training else 0.0)
+
+    def draw_dropout(self, batch: int) -> Dropout | None:
+        """A draw for a batch; ``None`` in evaluation mode."""
+        if not self.training or not self.config.dropout:
+            return None
+        keep = 1 - self.config.dropout
+        return Dropout(
+            torch.bernoulli(torch.full((batch, 1, self.config.embedding), keep)) / keep,
+            torch.bernoulli(torch.full((batch, self.config.latent), keep)) / keep,
+        )
+
+    def encode(self, embedded: Tensor, lengths: Tensor, dropout: Dropout | None = None) -> Tensor:
+        """Vectors ``(B, T, E)`` → the fixed-length vector ``(B, Z)``."""
+        vector = self.encoder(embedded if dropout is None else embedded * dropout.embedding, lengths)
+        return vector if dropout is None else vector * dropout.latent
+
+    def classify(self, embedded: Tensor, lengths: Tensor, dropout: Dropout | None = None) -> Tensor:
+        """Vectors ``(B, T, E)`` → logits ``(B, C)``."""
+        assert self.head is not None
+        return self.head(self.encode(embedded, lengths, dropout))
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Ids ``(B, T)`` → logits ``(B, C)``."""
+        return self.classify(self.embedding(ids), lengths)
+
+
+def parameter_count(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())

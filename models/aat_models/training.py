@@ -1,0 +1,373 @@
+"""The training loop: one visible generator of events.
+
+It knows no screen, no file and no queue. Whoever drives it writes the events, and calls :meth:`Training.save` when a
+:class:`CheckpointDue` comes by. Interrupted after any event and taken up from a saved checkpoint, it yields what an
+uninterrupted run would have yielded, bit for bit on a CPU with the same number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from aat_datasets.batching import BucketSampler, EncodedSplit
+from aat_datasets.errors import CheckpointError, ConfigError, TrainingError
+from aat_datasets.vocab import PAD
+from aat_models import adversaries, checkpoint, evaluation
+from aat_models.config import Config
+from aat_models.data import TrainingData, surface_of
+from aat_models.events import Done, Evaluation, Event, Notice, Resumed, Started, Step
+from aat_models.stages import Stage, plan
+from aat_models.text_model import parameter_count
+from aat_models.timing import step_time_ratio
+
+__all__ = ["CheckpointDue", "Training"]
+
+ROBUST_LIMIT = 400  # dev texts of the robust accuracy drawn while training
+FEW_STEPS = 200  # below this a model has hardly left its random start
+
+
+class CheckpointDue(NamedTuple):
+    """The driver should save now. ``best``: these are the best weights so far."""
+
+    step: int
+    best: bool
+
+
+class Training:
+    """One training, from a config and its data to the end of its last stage.
+
+    Args:
+        config: of the run.
+        data: made by ``aat_models.data.prepare``.
+        resume: a checkpoint folder of this run to go on from.
+
+    Raises CheckpointError where ``resume`` is of another architecture, ConfigError where stages and model do not fit.
+    """
+
+    def __init__(self, config: Config, data: TrainingData, resume: Path | None = None) -> None:
+        self.config = config
+        self.data = data
+        self.threads = config.train.threads or max(1, (os.cpu_count() or 2) - 1)
+        torch.set_num_threads(self.threads)
+        torch.manual_seed(config.seed)
+        train = data.splits["train"]
+        self.train = train
+        self.dev = data.splits.get("dev")
+        self.surface = surface_of(data, config)
+        self.model = checkpoint.build_model(config, data.table, data.output, len(data.labels))
+        self.sampler = BucketSampler(train.lengths, config.train.batch_size, config.seed)
+        self.stages = plan(config, len(self.sampler), self.model.decoder is not None)
+        self.total = sum(stage.steps for stage in self.stages)
+        self.step = 0
+        self.lr = config.train.lr
+        self.best = -math.inf
+        self.metrics: dict[str, float] = {}
+        self.seconds = 0.0
+        self.trained_examples = 0
+        self.stopping = False
+        self.checkpoint_asked = False
+        offsets = torch.from_numpy(np.array(train.offsets))
+        self.adversary = adversaries.build(adversaries.Setting(config.adversary, self.surface, offsets))
+        self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.followed = 0
+        self._resumed = resume is not None
+        if resume is not None:
+            self._restore(resume)
+
+    # the loop ---------------------------------------------------------------------------------------------------
+
+    def events(self) -> Iterator[Event | CheckpointDue]:
+        """Yields what happens, in order; ends with ``Done``, whose summary holds the last figures.
+
+        Raises TrainingError where the loss stops being a number.
+        """
+        yield self._started()
+        if self._resumed:
+            yield Resumed(step=self.step)
+        elif self.total < FEW_STEPS:
+            few = f"only {self.total} steps on {len(self.train)} texts: raise train.epochs or lower train.batch_size"
+            yield Notice(message=few, level="warning")
+        batches = iter(self.sampler)
+        sums: dict[str, Tensor] = {}
+        began = since = self.step
+        spent = 0.0  # seconds of the steps alone: evaluations and whoever drives the loop do not count
+        while self.step < self.total and not self.stopping:
+            stage = self._stage()
+            if self.step == stage.start:
+                self._begin(stage)
+            clock = time.perf_counter()
+            index = next(batches)
+            for name, value in self._train_on(stage, index).items():
+                sums[name] = sums.get(name, torch.zeros(())) + value
+            spent += time.perf_counter() - clock
+            self.step += 1
+            self.trained_examples += len(index)
+            ends = self.step == stage.start + stage.steps
+            if (self.step - stage.start) % self.config.train.log_every == 0 or ends:
+                self.seconds += spent
+                yield self._record(stage, sums, self.step - since, spent, len(index))
+                sums, since, spent = {}, self.step, 0.0
+            yield from self._pauses(stage, ends)
+        if self.stopping:
+            if self.step > began:  # before the first step there is nothing to save that is not saved
+                yield CheckpointDue(self.step, best=False)
+            yield Notice(message=f"stopped at step {self.step} of {self.total}")
+        yield self._done()
+
+    def _pauses(self, stage: Stage, ends: bool) -> Iterator[Event | CheckpointDue]:
+        """Evaluations and checkpoints that fall due at this step."""
+        done = self.step - stage.start
+        every = self.config.train.evaluate_every or max(1, len(self.sampler) // 4)
+        improved = False
+        if done % every == 0 or ends:
+            result = self._evaluate(self.dev, self.config.train.evaluate_limit, stage.name)
+            if result is not None:
+                score = self._score(stage, result.metrics)
+                improved = score >= self.best
+                self.best = max(self.best, score)
+                self.metrics |= result.metrics
+                yield result
+        every = self.config.train.checkpoint_every or every
+        if done % every == 0 or ends or improved or self.checkpoint_asked:
+            self.checkpoint_asked = False
+            yield CheckpointDue(self.step, improved or (ends and self.dev is None))
+
+    def _train_on(self, stage: Stage, index: np.ndarray[Any, Any]) -> dict[str, Tensor]:
+        """One optimiser step on the texts at ``index``."""
+        model, config = self.model, self.config.train
+        model.train()
+        batch = evaluation.batch_of(self.train, index)
+        rate = self._rate(stage)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        figures: dict[str, float | Tensor] = {"lr": rate}
+        if stage.name in ("encoder", "joint"):
+            figures |= self.adversary.step(model, batch, (self.step - stage.start) / stage.steps)
+        if stage.name in ("decoder", "joint"):
+            figures |= self._decoder_step(stage, batch, index)
+        if config.clip:
+            norm = torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], config.clip)
+            if not math.isfinite(float(norm)):
+                raise TrainingError(
+                    f"step {self.step + 1}: the gradient is not a number",
+                    "lower train.lr or adversary.beta; the last checkpoint is kept",
+                )
+        self.optimiser.step()
+        self._follow()
+        return {name: torch.as_tensor(value) for name, value in figures.items()}
+
+    def _decoder_step(self, stage: Stage, batch: adversaries.Batch, index: np.ndarray[Any, Any]) -> dict[str, Tensor]:
+        """Teacher forcing: cross-entropy of every output word given the vector and the words before it."""
+        model = self.model
+        assert model.decoder is not None
+        seen, wanted = evaluation.target_batch(self.train, index)
+        with torch.set_grad_enabled(stage.name == "joint"):
+            vector = model.encode(model.embedding(batch.ids), batch.lengths, model.draw_dropout(len(index)))
+        logits, _ = model.decoder(vector, seen)
+        loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD)
+        loss.backward()
+        return {"loss_decoder": loss.detach()}
+
+    # stages and rates -------------------------------------------------------------------------------------------
+
+    def _stage(self) -> Stage:
+        return next(stage for stage in self.stages if self.step < stage.start + stage.steps)
+
+    def _begin(self, stage: Stage) -> None:
+        """A fresh optimiser and average; a later stage builds on the weights that the one before kept."""
+        if stage.start:
+            self.model.load_state_dict(self.average)
+        self.optimiser = self._optimiser(stage)
+        self.best = -math.inf
+        self.followed = 0
+
+    def _optimiser(self, stage: Stage) -> torch.optim.Optimizer:
+        """Over what the stage trains."""
+        model = self.model
+        modules = {
+            "encoder": [model.embedding, model.encoder, model.head],
+            "decoder": [model.decoder],
+            "joint": [model],
+        }[stage.name]
+        parameters = [p for module in modules if module is not None for p in module.parameters()]
+        return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.config.train.weight_decay, fused=True)
+
+    def _rate(self, stage: Stage) -> float:
+        """Linear warm-up, then a half cosine to zero, over the stage."""
+        done = self.step - stage.start
+        warm = max(1, round(stage.steps * self.config.train.warmup))
+        return self.lr * min(1.0, (done + 1) / warm) * 0.5 * (1 + math.cos(math.pi * done / stage.steps))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Moves the weight average; early on it forgets faster, so that it never holds the random start for long."""
+        decay = min(self.config.train.ema, (1 + self.followed) / (10 + self.followed)) if self.config.train.ema else 0.0
+        self.followed += 1
+        for name, tensor in self.model.state_dict().items():
+            self.average[name].lerp_(tensor, 1 - decay)
+
+    # figures ----------------------------------------------------------------------------------------------------
+
+    def _started(self) -> Started:
+        return Started(
+            run=self.config.run,
+            total=self.total,
+            stages=[stage.name for stage in self.stages],
+            parameters=parameter_count(self.model),
+            labels=self.data.labels,
+            surface=self.data.lexicon.hash,
+            threads=self.threads,
+        )
+
+    def _record(self, stage: Stage, sums: dict[str, Tensor], steps: int, spent: float, batch: int) -> Step:
+        metrics = {name: float(total) / steps for name, total in sums.items()}
+        if not all(math.isfinite(value) for value in metrics.values()):
+            raise TrainingError(
+                f"step {self.step}: the loss is not a number", "lower train.lr; the last checkpoint is kept"
+            )
+        metrics["step_seconds"] = spent / steps
+        metrics["examples_per_second"] = steps * batch / max(spent, 1e-9)
+        epoch = (self.step - stage.start) / len(self.sampler)
+        return Step(step=self.step, total=self.total, epoch=round(epoch, 4), stage=stage.name, metrics=metrics)
+
+    def _evaluate(self, split: EncodedSplit | None, limit: int, stage: str = "joint") -> Evaluation | None:
+        """The kept weights on the first ``limit`` texts of a split: what the stage trains; ``joint`` is all there is."""
+        if split is None or not len(split):
+            return None
+        own = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        self.model.eval()
+        metrics: dict[str, float] = {}
+        if stage != "decoder":
+            metrics |= evaluation.accuracy(self.model, split, limit)
+            if self.surface.size and len(self.data.labels) > 1:
+                budget = min(0.3, self.config.adversary.budget)
+                robust_limit = min(limit, ROBUST_LIMIT)
+                metrics |= evaluation.one_step_robustness(self.model, split, self.surface, budget, robust_limit)
+        if stage != "encoder" and self.model.decoder is not None:
+            metrics |= evaluation.decoder_loss(self.model, split, limit)
+        self.model.load_state_dict(own)
+        return Evaluation(step=self.step, split="dev", metrics=metrics)
+
+    def _score(self, stage: Stage, metrics: dict[str, float]) -> float:
+        """What "best" means: accuracy; with an adversary, accuracy plus robust accuracy; for a decoder, its loss."""
+        if stage.name == "decoder":
+            return -metrics["decoder_loss"]
+        robust = metrics.get("robust_accuracy", 0.0) if self.config.adversary.name != "none" else 0.0
+        return metrics.get("accuracy", 0.0) + robust
+
+    def _done(self) -> Done:
+        rates = self.trained_examples / max(self.seconds, 1e-9)
+        summary: dict[str, Any] = {
+            "run": self.config.run,
+            "steps": self.step,
+            "seconds": round(self.seconds, 2),
+            "examples_per_second": round(rates, 1),
+            "dev": {name: round(value, 4) for name, value in self.metrics.items()},
+        }
+        test = self.data.splits.get("test")
+        if test is not None and not self.stopping:
+            result = self._evaluate(test, len(test))
+            if result is not None:
+                summary["test"] = {name: round(value, 4) for name, value in result.metrics.items()}
+        if self.config.adversary.name != "none" and not self.stopping:
+            summary["step_time_ratio"] = round(
+                step_time_ratio(self.model, self.adversary, self.train, self.surface, self.config), 2
+            )
+        return Done(summary=summary)
+
+    # watchers' commands -----------------------------------------------------------------------------------------
+
+    def control(self, command: str, value: str = "") -> str:
+        """``stop``, ``checkpoint``, or ``set`` with ``lr=0.001``: takes effect at the next step; returns what to record.
+
+        Raises ConfigError.
+        """
+        if command == "stop":
+            self.stopping = True
+        elif command == "checkpoint":
+            self.checkpoint_asked = True
+        elif command == "set":
+            key, _, text = value.partition("=")
+            if key.strip() not in ("lr", "train.lr"):
+                raise ConfigError(f"{key.strip()}: cannot be changed while training", "lr can")
+            try:
+                rate = float(text)
+            except ValueError:
+                raise ConfigError(f"lr: expected a number, got {text!r}") from None
+            if not (rate > 0 and math.isfinite(rate)):
+                raise ConfigError(f"lr: expected a number above 0, got {text}")
+            self.lr = rate
+        else:
+            raise ConfigError(f"no command named {command!r}", "known: stop, checkpoint, set lr=…")
+        return value
+
+    # checkpoints ------------------------------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Everything needed to use the model and to go on, into an existing folder."""
+        meta = checkpoint.Meta(step=self.step, labels=self.data.labels, metrics=self.metrics)
+        checkpoint.save_model(
+            folder, self.config, self.average, self.data.table, self.data.output, self.data.lexicon, meta
+        )
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        moments, groups = checkpoint.flatten(self.optimiser.state_dict())
+        tensors |= moments
+        adversary, values = self.adversary.state()
+        tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.items()}
+        tensors["random"] = torch.get_rng_state()
+        checkpoint.save_state(
+            folder,
+            tensors,
+            {
+                "step": self.step,
+                "sampler": self.sampler.state(),
+                "groups": groups,
+                "adversary": values,
+                "lr": self.lr,
+                "best": None if math.isinf(self.best) else self.best,
+                "followed": self.followed,
+                "seconds": self.seconds,
+                "trained_examples": self.trained_examples,
+                "metrics": self.metrics,
+            },
+        )
+
+    def _restore(self, folder: Path) -> None:
+        weights = checkpoint.load_tensors(folder / "model.safetensors")
+        checkpoint.assign(self.model, weights, folder / "model.safetensors")
+        self.average = weights
+        tensors = checkpoint.load_tensors(folder / "state.safetensors")
+        try:
+            values = msgspec.json.decode((folder / "state.json").read_bytes())
+        except (OSError, msgspec.DecodeError) as error:
+            raise CheckpointError(f"{folder / 'state.json'}: {error}") from None
+        own = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+        checkpoint.assign(self.model, own, folder / "state.safetensors")
+        self.step = values["step"]
+        self.lr = values["lr"]
+        if self.step < self.total and self.step > self._stage().start:
+            self.optimiser = self._optimiser(self._stage())
+            self.optimiser.load_state_dict(checkpoint.unflatten(tensors, values["groups"]))
+        self.adversary.restore(
+            {n.removeprefix("adversary."): t for n, t in tensors.items() if n.startswith("adversary.")},
+            values["adversary"],
+        )
+        self.sampler.restore(values["sampler"])
+        self.best = -math.inf if values["best"] is None else values["best"]
+        self.followed = values["followed"]
+        self.seconds, self.trained_examples = values["seconds"], values["trained_examples"]
+        self.metrics = values["metrics"]
+        torch.set_rng_state(tensors["random"])

@@ -1,0 +1,152 @@
+"""A user's files: columns, header and splits are guessed as a reader would, and what is given is obeyed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from aat_datasets import catalog
+from aat_datasets.adding import add, guess, split_of
+from aat_datasets.errors import DataError
+
+SENTENCES = [f"This is message number {i} and it is rather long, as messages go" for i in range(40)]
+
+
+def write(path: Path, rows: list[list[str]], separator: str = ",") -> Path:
+    path.write_text("".join(separator.join(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "expected"),
+    [
+        ("a.csv", ["id", "category", "tweet"], ("tweet", "category")),
+        ("b.csv", ["n", "kind", "what people said"], ("what people said", "kind")),
+        ("c.tsv", ["Sentence", "Sentiment", "score"], ("Sentence", "Sentiment")),
+        ("d.csv", [], ("3", "2")),
+        ("e.tsv", [], ("3", "2")),
+    ],
+)
+def test_columns_are_guessed(tmp_path: Path, name: str, header: list[str], expected: tuple[str, str]) -> None:
+    cells = [[str(i), ["no", "yes"][i % 2], sentence.replace(",", "")] for i, sentence in enumerate(SENTENCES)]
+    if name == "c.tsv":
+        cells = [[text, label, number] for number, label, text in cells]
+    path = write(tmp_path / name, [*([header] if header else []), *cells], "\t" if name.endswith("tsv") else ",")
+    found = guess(path)
+    assert (found.columns.text, found.columns.label) == ([expected[0]], expected[1])
+    assert found.reader.header is bool(header)
+
+
+def test_semicolons(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", [["text", "label"], *([s, "ab"[i % 2]] for i, s in enumerate(SENTENCES))], ";")
+    assert guess(path).reader.delimiter == ";"
+
+
+def test_add_derives_splits_and_writes_a_card(data_home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps({"id": i, "message": f"{SENTENCES[i % 40]} {i}", "intent": i % 4}) + "\n" for i in range(200)
+        )
+    )
+    report = add("mine", [path])
+    assert report.labels == ["0", "1", "2", "3"]
+    assert report.splits == {"train": 160, "dev": 20, "test": 20}
+    assert report.derived is not None
+    card = catalog.card("mine")
+    assert (card.columns.text, card.columns.label) == (["message"], "intent")
+    assert catalog.describe("mine").state == "ready"
+    assert Path(report.card).parent == data_home / "cards"
+    again = add("mine", [path], replace=True)
+    assert again.splits == report.splits
+
+
+def test_the_card_alone_finds_the_file_in_a_mirror(
+    data_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "all.csv", [["text", "label"], *([f"text {i}", "ab"[i % 2]] for i in range(50))])
+    report = add("mine", [path])
+    card = Path(report.card).read_text()
+    (tmp_path / "mirror").mkdir()
+    path.rename(tmp_path / "mirror" / "other name")
+    monkeypatch.setenv("AAT_DATA", str(tmp_path / "another machine"))
+    monkeypatch.setenv("AAT_MIRROR", str(tmp_path / "mirror"))
+    (tmp_path / "another machine" / "cards").mkdir(parents=True)
+    (tmp_path / "another machine" / "cards" / "mine.toml").write_text(card)
+    assert catalog.open_dataset("mine").splits == report.splits
+
+
+def test_split_files_by_name_and_by_option(data_home: Path, tmp_path: Path) -> None:
+    rows = [["text", "label"], *([f"text {i}", "ab"[i % 2]] for i in range(30))]
+    train, held, dev = (write(tmp_path / name, rows) for name in ("my_train.csv", "held.csv", "valid.csv"))
+    report = add("mine", [train, dev], splits={"test": held})
+    assert report.splits == {"train": 30, "dev": 30, "test": 30}
+    assert report.derived is None
+    only_test = add("evaluation", [], splits={"test": held})
+    assert only_test.splits == {"test": 30}
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [("train.csv", "train"), ("my-Validation.tsv.gz", "dev"), ("latest.csv", None), ("train_test.csv", None)],
+)
+def test_split_of_a_name(name: str, split: str | None) -> None:
+    assert split_of(Path(name)) == split
+
+
+def test_tiny_data_never_lose_the_train_split(data_home: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", [["text", "label"], ["one text", "a"], ["two texts", "b"], ["three", "a"]])
+    assert add("tiny", [path], label="label").splits == {"train": 3}
+
+
+def test_text_only_and_replies(data_home: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "lines.txt"
+    lines.write_text("".join(f"line {i}\n" for i in range(30)))
+    assert add("lines", [lines]).labels == []
+    assert catalog.card("lines").task == "language-model"
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text("".join(json.dumps({"question": f"q {i}?", "answer": f"a {i}."}) + "\n" for i in range(30)))
+    add("pairs", [pairs])
+    assert catalog.card("pairs").task == "seq2seq"
+    [example] = catalog.open_dataset("pairs").examples("train", limit=1)
+    assert example.target == example.text.replace("q", "a").replace("?", ".")
+
+
+def test_parquet_and_utf16(data_home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    with duckdb.connect() as con:
+        con.execute(f"COPY (SELECT 'text ' || i AS review, i % 2 AS stars FROM range(50) r(i)) TO '{path}'")
+    assert add("parquet", [path]).labels == ["0", "1"]
+    wide = tmp_path / "wide.csv"
+    wide.write_text("text,label\n" + "".join(f"naïve {i},{'ab'[i % 2]}\n" for i in range(50)), encoding="utf-16")
+    add("wide", [wide])
+    assert "naïve 0" in {
+        text for split in ("train", "dev", "test") for text in catalog.open_dataset("wide").columns(split)[1]
+    }
+
+
+def test_wrong_input_is_one_line(data_home: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", [["text", "label"], *([f"text {i}", "ab"[i % 2]] for i in range(30))])
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "x.docx").write_text("x")
+    for files, options, message in [
+        ([path], {"label": "lable"}, r"no column named 'lable' \(columns: text, label\)"),
+        ([tmp_path / "none.csv"], {}, "no such file"),
+        ([tmp_path / "empty.csv"], {}, "the file is empty"),
+        ([tmp_path / "x.docx"], {}, "unknown kind of file"),
+        ([], {}, "no file given"),
+        ([path], {"splits": {"holdout": path}}, "no split can be called"),
+        ([path], {"encoding": "klingon"}, "unknown encoding"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            add("mine", files, **options)
+    with pytest.raises(DataError, match="is a dataset of the package"):
+        add("sst2", [path])
+    with pytest.raises(DataError, match="cannot be called"):
+        add("../mine", [path])
+    add("mine", [path])
+    with pytest.raises(DataError, match="there is a dataset 'mine' already"):
+        add("mine", [path])

@@ -1,0 +1,217 @@
+"""Adversaries: geometry, proposals, radius, and the loss that ties clean and perturbed answers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from toy import config, data
+
+from aat_models import adversaries
+from aat_models.adversaries import threat
+from aat_models.adversaries.aat import AdaptiveAdversary
+from aat_models.adversaries.base import Setting, clean_pass, consistency
+from aat_models.adversaries.proposals import gains, positions, propose
+from aat_models.adversaries.random import substitute
+from aat_models.adversaries.surface import SYNONYMS
+from aat_models.config import ADVERSARIES
+from aat_models.data import surface_of
+from aat_models.evaluation import batch_of
+from aat_models.text_model import TextModel
+
+
+@pytest.fixture
+def scene():
+    """Config, surface, model, and one batch of the toy corpus."""
+    import numpy as np
+
+    toy = data()
+    chosen = config(adversary__name="aat", adversary__eta=0.1, adversary__rho_max=1.0)
+    surface = surface_of(toy, chosen)
+    model = TextModel(chosen.model, toy.table, 2).train()
+    batch = batch_of(toy.splits["train"], np.arange(12))
+    offsets = torch.from_numpy(np.array(toy.splits["train"].offsets))
+    return chosen, surface, model, batch, Setting(chosen.adversary, surface, offsets)
+
+
+def test_the_failing_sample_carries_the_largest_share_and_training_mends_it() -> None:
+    """Five samples with p = .9 .8 .7 .6 and .1: the fifth dominates loss and gradient, and its p rises toward 1."""
+    p = torch.tensor([0.9, 0.8, 0.7, 0.6, 0.1])
+    logits = torch.stack([p.log(), (1 - p).log()], dim=1).requires_grad_()
+    labels = torch.zeros(5, dtype=torch.long)
+    losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    assert losses.argmax() == 4
+    assert losses[4] > losses[:4].sum()
+    (gradient,) = torch.autograd.grad(losses.sum(), logits)
+    shares = gradient.norm(dim=1) / gradient.norm(dim=1).sum()
+    assert shares.argmax() == 4
+    optimiser = torch.optim.SGD([logits], lr=1.0)
+    before = p[4]
+    for _ in range(50):
+        optimiser.zero_grad()
+        consistency(logits, logits, labels, 1.0)[0].backward()
+        optimiser.step()
+    after = torch.softmax(logits, -1)[:, 0]
+    assert after[4] > 0.8 > before
+    assert (after[:4] > p[:4]).all()
+
+
+def test_consistency_is_zero_divergence_for_equal_answers_and_leaves_the_clean_side_alone() -> None:
+    clean, other = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+    labels = torch.tensor([0, 1, 2, 0])
+    same, entropy = consistency(clean, clean.detach(), labels, 0.0)
+    assert same.abs() < 1e-6
+    assert entropy > 0
+    consistency(clean, other, labels, 0.5)[0].backward()
+    assert clean.grad is None
+    assert other.grad.abs().sum() > 0
+
+
+def test_ascend_has_the_asked_length_and_the_gradients_direction() -> None:
+    gradient = torch.randn(3, 5, 4)
+    step = threat.ascend(gradient, torch.full((3, 1, 1), 0.7))
+    torch.testing.assert_close(threat.norm(step).flatten(), torch.full((3,), 0.7))
+    cosine = torch.nn.functional.cosine_similarity(step.flatten(1), gradient.flatten(1))
+    torch.testing.assert_close(cosine, torch.ones(3))
+    assert not threat.ascend(torch.zeros(1, 2, 2), torch.ones(1, 1, 1)).isnan().any()
+
+
+def test_the_shared_gradient_is_each_examples_own(scene) -> None:
+    _, _, model, batch, _ = scene
+    model.eval()
+    clean = clean_pass(model, batch)
+    embedded = model.embedding(batch.ids[:1]).detach().requires_grad_()
+    loss = torch.nn.functional.cross_entropy(model.classify(embedded, batch.lengths[:1]), batch.labels[:1])
+    (alone,) = torch.autograd.grad(loss, embedded)
+    torch.testing.assert_close(clean.gradient[:1], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_gains_rank_substitutes_as_the_true_loss_does_for_a_linear_model(scene) -> None:
+    """For a loss linear in the vectors, the first-order gain is the exact one."""
+    _, surface, model, batch, _ = scene
+    candidates = surface.of(batch.ids)
+    vectors = model.step_vectors(batch.ids, candidates)
+    direction = torch.randn_like(vectors(batch.ids))
+    gain = gains(vectors, batch.ids, candidates, direction)
+    row, place, column = (candidates > 0).nonzero()[7].tolist()
+    changed = batch.ids.clone()
+    changed[row, place] = candidates[row, place, column]
+    exact = (direction * (vectors(changed) - vectors(batch.ids))).sum()
+    torch.testing.assert_close(gain[row, place, column], exact.detach(), rtol=1e-4, atol=1e-5)
+    assert torch.isinf(gain[candidates == 0]).all()
+
+
+def test_positions_keep_to_the_budget_and_proposals_to_the_surface(scene) -> None:
+    _, surface, model, batch, _ = scene
+    candidates = surface.of(batch.ids)[..., :SYNONYMS]
+    clean = clean_pass(model, batch, candidates)
+    gain = gains(clean.vectors, batch.ids, candidates, clean.gradient)
+    for share in (0.01, 0.3, 1.0):
+        chosen = positions(gain, batch.lengths, torch.full((12,), share))
+        allowed = torch.ceil(share * batch.lengths).clamp_min(1)
+        assert (chosen.sum(1) <= allowed).all()
+        ids = propose(candidates, batch.ids, gain, chosen)
+        changed = ids != batch.ids
+        assert changed.any()
+        assert (changed <= chosen).all()
+        assert (ids[changed][:, None] == candidates[changed]).any(-1).all()
+
+
+def test_random_substitutes_come_from_the_surface_at_the_asked_rate(scene) -> None:
+    _, surface, _, batch, _ = scene
+    assert torch.equal(substitute(surface, batch.ids, 0.0), batch.ids)
+    everywhere = substitute(surface, batch.ids, 1.0)
+    has = (surface.of(batch.ids) > 0).any(-1)
+    assert torch.equal(everywhere != batch.ids, has)
+    assert (everywhere[has][:, None] == surface.of(batch.ids)[has]).any(-1).all()
+
+
+def test_hull_points_are_means_of_the_corners(scene) -> None:
+    """One corner apart, every coordinate of a moved word lies between the least and the largest of its corners."""
+    _chosen, surface, model, batch, setting = scene
+    adversary = AdaptiveAdversary(setting)
+    candidates = surface.of(batch.ids)[..., :SYNONYMS]
+    clean = clean_pass(model, batch, candidates)
+    gain = gains(clean.vectors, batch.ids, candidates, clean.gradient)
+    places = positions(gain, batch.lengths, torch.ones(12))
+    moved = adversary.hull(batch, clean, candidates, gain, places).detach()
+    still = clean.vectors(batch.ids).detach()
+    assert torch.equal(moved[~places], still[~places])
+    spanned = torch.cat([batch.ids[..., None], candidates], -1)[places]
+    corners = clean.vectors(spanned).detach()
+    there = (spanned > 0)[..., None]
+    low = corners.masked_fill(~there, torch.inf).amin(1)
+    high = corners.masked_fill(~there, -torch.inf).amax(1)
+    assert ((moved[places] >= low - 1e-5) & (moved[places] <= high + 1e-5)).all()
+
+
+def test_the_radius_falls_where_attacks_succeed_rises_where_they_fail_and_keeps_above_the_floor(scene) -> None:
+    chosen, _, _, _, setting = scene
+    adversary = AdaptiveAdversary(setting)
+    index = torch.tensor([0, 1])
+    adversary.rho[:] = 0.5
+    adversary.track(index, torch.tensor([True, False]), 0.0)
+    step = chosen.adversary.eta * chosen.adversary.success
+    torch.testing.assert_close(adversary.rho[:2], torch.tensor([0.5 - step, 0.5 + step]))
+    assert (adversary.rho[2:] == 0.5).all()
+    for _ in range(100):
+        adversary.track(index, torch.tensor([True, False]), 0.5)
+    low, high = adversary.radius(index, 0.5).tolist()
+    assert low == pytest.approx(chosen.adversary.budget * 0.5)
+    assert high == pytest.approx(chosen.adversary.rho_max)
+
+
+def test_the_cache_gives_back_what_was_proposed_for_the_same_family_only(scene) -> None:
+    _, surface, model, batch, setting = scene
+    adversary = AdaptiveAdversary(setting)
+    synonyms, characters = surface.of(batch.ids)[..., :SYNONYMS], surface.of(batch.ids)[..., SYNONYMS:]
+    clean = clean_pass(model, batch, synonyms)
+    adversary.remember(batch, clean.vectors, synonyms, clean.gradient, torch.ones(12))
+    recalled = [adversary.recall(batch, batch.ids, synonyms) for _ in range(20)]
+    rows = torch.stack([(ids != batch.ids).any(1) for ids in recalled])
+    assert 0.2 < rows.float().mean() < 0.8  # half of the rows, in the mean
+    assert not any((adversary.recall(batch, batch.ids, characters) != batch.ids).any() for _ in range(5))
+
+
+def test_families_that_fool_the_model_are_drawn_more_often_and_none_is_forgotten(scene) -> None:
+    chosen, _, _, _, setting = scene
+    adversary = AdaptiveAdversary(setting)
+    families = len(chosen.adversary.families)
+    fooled, right = torch.ones(8, dtype=torch.bool), torch.zeros(8, dtype=torch.bool)
+    for step in range(AdaptiveAdversary.EVERY * 10):
+        adversary.weigh(step % families, fooled if step % families == 1 else right)
+    assert adversary.weights.argmax() == 1
+    assert adversary.weights.sum() == pytest.approx(1.0)
+    assert adversary.weights.min() >= AdaptiveAdversary.UNIFORM / families * 0.99
+    fixed = AdaptiveAdversary(setting._replace(config=config(adversary__name="aat", adversary__hedge=False).adversary))
+    for _ in range(AdaptiveAdversary.EVERY * 2):
+        fixed.weigh(0, fooled)
+    assert (fixed.weights == 1 / families).all()
+
+
+@pytest.mark.parametrize("name", ADVERSARIES)
+def test_every_adversary_leaves_a_gradient_on_every_part_and_lowers_its_loss(name: str, scene) -> None:
+    _, _surface, model, batch, setting = scene
+    chosen = config(adversary__name=name, model__dropout=0.0).adversary
+    adversary = adversaries.build(setting._replace(config=chosen))
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for step in range(25):
+        optimiser.zero_grad()
+        figures = adversary.step(model, batch, step / 25)
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+        optimiser.step()
+        losses.append(float(figures["loss"]))
+    assert losses[-1] < 0.7 * losses[0]
+    assert adversary.cost >= 3.0
+
+
+def test_state_of_the_adaptive_adversary_survives_a_round_trip(scene) -> None:
+    _, _, model, batch, setting = scene
+    one, two = AdaptiveAdversary(setting), AdaptiveAdversary(setting)
+    one.step(model, batch, 0.1)
+    tensors, values = one.state()
+    two.restore({name: tensor.clone() for name, tensor in tensors.items()}, values)
+    assert torch.equal(one.rho, two.rho)
+    assert torch.equal(one.cache, two.cache)
+    assert torch.equal(one.tally, two.tally)
+    assert (one.rho != setting.config.rho_start).any()

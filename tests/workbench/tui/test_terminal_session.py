@@ -1,0 +1,73 @@
+"""The app in a pseudo-terminal with a real engine: what a person types and sees."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from pathlib import Path
+
+import pytest
+
+from aat_workbench.jobs import child_environment
+from aat_workbench.pseudo_terminal import PseudoTerminal
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")
+
+LEFT = b"\x1b[D"
+
+
+def app(tmp_path: Path) -> PseudoTerminal:
+    environment = {
+        **child_environment(tmp_path / "runs"),
+        "AAT_DATA": str(tmp_path / "data"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "LC_ALL": "C.UTF-8",
+    }
+    return PseudoTerminal([sys.executable, "-m", "aat_workbench.cli.start"], environment=environment)
+
+
+def test_a_probe_is_typed_and_its_prediction_changes_and_an_edit_is_undone(tmp_path: Path) -> None:
+    with app(tmp_path) as terminal:
+        terminal.wait(lambda: "1 Datasets" in " ".join(terminal.text().split()), 60)
+        terminal.press(b"3")
+        terminal.wait(lambda: "a attack" in terminal.text(), 60)
+        terminal.press(b"p")
+        terminal.wait(lambda: "what would break this?" in terminal.text(), 20)
+        terminal.press(b"a great film")
+        terminal.wait(lambda: "says positive" in terminal.text(), 60)
+        terminal.press(b" but dull, boring and awful")
+        terminal.wait(lambda: "says negative" in terminal.text(), 60)
+        terminal.press(b"\x1b")
+        terminal.wait(lambda: "a attack" in terminal.text(), 20)
+        terminal.press(b"a")
+        terminal.wait(lambda: "undo edit" in terminal.text() and "under attack" in terminal.text(), 60)
+        terminal.press(b"u")
+        terminal.wait(lambda: "the attack needs this edit" in terminal.text(), 60)
+        terminal.press(LEFT + b"q")  # an edit back, and no key of the pane
+        assert terminal.running
+        with pytest.raises(TimeoutError, match="the program ended"):
+            terminal.press(b"\x11")
+            terminal.wait(lambda: False, 20)
+
+
+def test_a_copy_reaches_the_terminal_as_osc_52(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    read = PseudoTerminal._read
+
+    def keep(self: PseudoTerminal, seconds: float) -> bytes:
+        seen.append(read(self, seconds))
+        return seen[-1]
+
+    monkeypatch.setattr(PseudoTerminal, "_read", keep)
+    with app(tmp_path) as terminal:
+        terminal.wait(lambda: "1 Datasets" in " ".join(terminal.text().split()), 60)
+        terminal.press(b"3")
+        terminal.wait(lambda: "a attack" in terminal.text(), 60)
+        terminal.press(b"a")
+        terminal.wait(lambda: "undo edit" in terminal.text() and "under attack" in terminal.text(), 60)
+        terminal.press(b"y")
+        terminal.wait(lambda: "Copied, where the terminal allows it" in terminal.text(), 20)
+    _, mark, rest = b"".join(seen).partition(b"\x1b]52;c;")
+    assert mark
+    copied = base64.b64decode(rest.partition(b"\x07")[0]).decode()
+    assert len(copied.split()) > 2 and copied.isprintable()

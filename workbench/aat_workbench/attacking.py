@@ -1,0 +1,236 @@
+"""Attacks on named targets, as generators of events, kept on disk where they are to be kept.
+
+Results of a run's attacks are in ``runs/RUN/attacks/RECIPE-K`` (attack_store.py), those of other targets in
+``$AAT_RUNS/_targets/NAME/attacks``. A killed attack goes on with ``resume``: nothing already attacked is attacked
+again, and the summary is the one it would have had.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aat_datasets.errors import InputError, VictimError
+from aat_models.events import AttackResult, Event, Notice, Progress
+from aat_workbench.attack_request import AttackRequest
+from aat_workbench.attack_store import AttackFolder, AttackSettings
+from aat_workbench.attack_texts import AttackTexts, Substitutes, attack_texts, surface_of
+from aat_workbench.summary import Timing, summarise
+
+if TYPE_CHECKING:
+    from aat_datasets.records import Example
+    from aat_models.attacks import Attack
+    from aat_workbench.targets import Target
+
+__all__ = ["AttackRequest", "AttackRun", "run_attack"]
+
+_TIMING_EVERY = 2.0  # seconds between two writes of timing.json
+
+_FEWEST_CALIBRATION_TEXTS = 20  # a temperature fitted on fewer says nothing
+
+
+class AttackRun:
+    """One attack on one target: iterate over ``steps()``, then read ``summary``.
+
+    Args:
+        target: what is attacked.
+        request: what to do.
+        batch: texts the victim is asked at a time; small batches give control back more often.
+        surface: substitutes to use instead of the target's own, with what names them, so that several targets are
+            attacked alike.
+        reuse: go on with an attack of the same settings where there is one, begin one where there is none.
+
+    Attributes:
+        path: the folder it is kept in; None where it is not, or before the first results.
+        labels: names of the classes, once begun.
+        total: the number of examples, once begun.
+        results: what was found so far, that of an interrupted attack included.
+        found_before: how many of them an earlier attack had found.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        request: AttackRequest,
+        *,
+        batch: int = 96,
+        surface: tuple[Substitutes, str] | None = None,
+        reuse: bool = False,
+    ) -> None:
+        from aat_models.attacks import find
+
+        self.target = target
+        self.path: Path | None = None
+        self.labels: list[str] = []
+        self.total = 0
+        self.results: list[AttackResult] = []
+        self.found_before = 0
+        self._surface = surface
+        self._reuse = reuse
+        self._request = request
+        self._recipe = find(request.recipe)
+        self._batch = batch
+        self._settings: AttackSettings | None = None
+        self._timing = Timing()
+        self._warnings: list[str] = []
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The figures of all results so far, with the caps they were found under."""
+        settings = self._settings
+        assert settings is not None, "an attack has a summary once it has begun"
+        temperature = settings.temperature if settings.calibrated else None
+        found = summarise(self._recipe.name, self.results, self._timing, temperature, self._warnings)
+        for key in ("checkpoint", "dataset", "split", "seed", "goal", "budget", "queries_per_word", "surface"):
+            found[key] = getattr(settings, key)
+        return found | {"target": self.target.name, "path": str(self.path or "")}
+
+    def steps(self) -> Iterator[list[Event]]:
+        """Attacks; yields after every victim batch what has happened since, often nothing.
+
+        Raises InputError, DataError, UnknownNameError, VictimError; what was found before stays in the folder.
+        """
+        self.target.require_head()
+        yield [Progress(done=0, total=0, message="reading texts")]
+        texts = attack_texts(self.target, self._request)
+        self.labels, self.total = texts.labels, len(texts.examples)
+        substitutes, surface_hash = self._surface or surface_of(self.target, self._request.surface, texts.dataset)
+        settings = self._wanted(texts, surface_hash)
+        self._prepared([], settings, substitutes)  # what the recipe misses is said before a folder is made
+        yield [Progress(done=0, total=self.total, message="calibrating")]
+        folder = self._open(texts, settings)
+        settings = self._settings = folder.settings if folder is not None else settings
+        done = {result.id for result in self.results}
+        examples = [example for example in texts.examples if example.row not in done]
+        attack = self._prepared(examples, settings, substitutes)
+        self._warnings += attack.warnings
+        yield [Notice(message=warning, level="warning") for warning in self._warnings]
+        yield [self._progress()]
+        yield from self._attack(attack, folder)
+
+    def _prepared(self, examples: list[Example], settings: AttackSettings, substitutes: Substitutes) -> Attack:
+        from aat_models.attacks import Attack
+        from aat_models.attacks.goals import find_goal
+
+        return Attack(
+            self.target.victim,
+            examples,
+            self._recipe,
+            budget=self._request.budget,  # the recipe's own cap has a least number of edits that a given one has not
+            queries_per_word=settings.queries_per_word,
+            seed=settings.seed,
+            temperature=settings.temperature,
+            surface=substitutes,
+            goal=find_goal(settings.goal, settings.labels) if self._request.goal else None,
+            batch=self._batch,
+        )
+
+    def _progress(self) -> Progress:
+        return Progress(done=len(self.results), total=self.total, message=f"{self._recipe.name} on {self.target.name}")
+
+    def _attack(self, attack: Attack, folder: AttackFolder | None) -> Iterator[list[Event]]:
+        writer = folder.writer() if folder is not None else None
+        before = self._timing
+        written = time.monotonic()
+        try:
+            for results in attack.steps():
+                for result in results:
+                    result.time = time.time()
+                    if writer is not None:
+                        writer.append(result)
+                self.results += results
+                self._timing = Timing(
+                    before.seconds + attack.statistics.seconds,
+                    before.forward_seconds + attack.statistics.forward_seconds,
+                )
+                if folder is not None and time.monotonic() - written > _TIMING_EVERY:
+                    written = time.monotonic()
+                    folder.write_timing(self._timing, lasting=False)
+                yield [*results, self._progress()] if results else []
+        except VictimError as error:
+            raise VictimError(error.message, self._kept(error.hint)) from error
+        finally:
+            if folder is not None and writer is not None:
+                writer.close()
+                folder.write_timing(self._timing, lasting=True)
+        if folder is not None:
+            folder.write_summary(self.summary)
+
+    def _kept(self, hint: str) -> str:
+        """What a user can do after the victim has gone: the reason's own hint, and what is on disk."""
+        how = "the same command" if self._reuse else "--resume"
+        kept = f"{len(self.results)} of {self.total} results are kept in {self.path}; {how} goes on"
+        return "; ".join(part for part in (hint, kept if self.path is not None else "nothing was kept") if part)
+
+    def _wanted(self, texts: AttackTexts, surface_hash: str) -> AttackSettings:
+        request, closed = self._request, "surface" in self._recipe.needs
+        budget = self._recipe.budget if request.budget is None else request.budget
+        # Said here, before a folder is made for it; the engine of attacks checks again.
+        if not 0 < budget <= 1:
+            raise InputError(f"budget: expected a share of the words above 0 and at most 1, got {budget}")
+        queries = self._recipe.queries_per_word if request.queries_per_word is None else request.queries_per_word
+        if queries < 1:
+            raise InputError(f"queries per word: expected at least 1, got {queries}")
+        return AttackSettings(
+            target=self.target.name,
+            checkpoint=self.target.identity,
+            weights=self.target.weights,
+            recipe=self._recipe.name,
+            dataset=texts.name,
+            split=texts.split,
+            texts=texts.fingerprint,
+            n=len(texts.examples),
+            budget=budget,
+            queries_per_word=queries,
+            seed=request.seed,
+            surface=request.surface if closed else "",
+            surface_hash=surface_hash if closed else "",
+            labels=texts.labels,
+            goal=request.goal or self._recipe.goal.name,
+            least_edits=self._recipe.least_edits if request.budget is None else 1,
+        )
+
+    def _open(self, texts: AttackTexts, settings: AttackSettings) -> AttackFolder | None:
+        """The folder of the attack, new or gone on with, and the temperature; None where nothing is kept."""
+        keep = self._request.texts is None if self._request.save is None else self._request.save
+        folder: AttackFolder | None = None
+        if self._request.resume:
+            folder = AttackFolder.resume(self.target.attacks, settings)
+        elif self._reuse:
+            found = AttackFolder.newest(self.target.attacks, settings)
+            folder = found if isinstance(found, AttackFolder) else None
+        if folder is not None:
+            self.results, self._timing = folder.results, folder.timing
+            self.found_before = len(self.results)
+            settings = folder.settings
+        else:
+            self._calibrate(texts, settings)
+            if keep:
+                folder = AttackFolder.create(self.target.attacks, settings)
+        if not settings.calibrated and self._request.texts is None:
+            dev = f"only {len(texts.calibration)} dev texts" if texts.calibration else "there is no dev split"
+            self._warnings.append(f"not calibrated: {dev}; overconfidence may pass for robustness")
+        self.path = folder.path if folder is not None else None
+        return folder
+
+    def _calibrate(self, texts: AttackTexts, settings: AttackSettings) -> None:
+        if len(texts.calibration) < _FEWEST_CALIBRATION_TEXTS:
+            return
+        known = self.target.temperatures
+        on = f"{texts.name}:{texts.dataset.fingerprint if texts.dataset is not None else ''}"
+        if on not in known:
+            from aat_models.attacks import calibrate
+
+            known[on] = calibrate(self.target.victim, texts.calibration)
+        settings.temperature, settings.calibrated = known[on], True
+
+
+def run_attack(target: str, request: AttackRequest, runs_root: Path | None = None) -> AttackRun:
+    """Opens a target by name and prepares an attack on it. Raises what ``open_target`` raises."""
+    from aat_workbench.targets import open_target
+
+    return AttackRun(open_target(target, runs_root), msgspec.structs.replace(request))

@@ -1,0 +1,225 @@
+"""``aat-workbench attack``: search for texts on which a model fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aat_datasets.errors import InputError
+from aat_models.events import AttackResult, Event, Progress
+from aat_workbench.attack_request import SurfaceKind
+from aat_workbench.cli.diff import diff, print_text
+from aat_workbench.cli.http import HttpBatch, HttpRate, HttpRetries, HttpTimeout
+from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
+from aat_workbench.terminal import visible
+
+if TYPE_CHECKING:
+    from aat_workbench.attacking import AttackRun
+
+__all__ = ["TARGETS", "attack", "shown"]
+
+TARGETS = "a run, a run's folder, py:module:function, http://…, hf:PATH_OR_ID or builtin:tiny"
+
+_SHOWN = (
+    "recipe", "examples", "clean_accuracy", "accuracy_under_attack", "success_rate", "mean_queries",
+    "mean_edited_share", "budget", "queries_per_word", "surface", "calibrated_temperature", "seconds",
+    "examples_per_second", "queries_per_second", "forward_share",
+)  # fmt: skip
+
+
+def attack(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help=TARGETS)] = "",
+    recipe: Annotated[str, typer.Option("--recipe", metavar="R[,R…]", help="attack recipes; see --list")] = "greedy",
+    dataset: Annotated[str, typer.Option("--dataset", help="texts to attack; default: what the run trained on")] = "",
+    split: Annotated[str, typer.Option("--split", help="split of the dataset; default: test, else dev")] = "",
+    n: Annotated[int, typer.Option("-n", min=0, help="how many texts, drawn with the seed; 0: all")] = 200,
+    budget: Annotated[
+        float | None, typer.Option("--budget", help="share of a text's words that may be edited; default: the recipe's")
+    ] = None,
+    queries_per_word: Annotated[
+        int | None, typer.Option("--queries-per-word", help="queries a text may cost a word; default: the recipe's")
+    ] = None,
+    goal: Annotated[str, typer.Option("--goal", help="untargeted or targeted:LABEL; default: the recipe's own")] = "",
+    surface: Annotated[
+        SurfaceKind, typer.Option("--surface", help="substitutes: synonyms, misspellings, both")
+    ] = "words",
+    seed: Annotated[int, typer.Option("--seed", help="seed of the texts drawn and the recipe's choices")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the newest attack of the same settings")] = False,
+    save_as: Annotated[
+        str, typer.Option("--save-as", metavar="DATASET", help="make a dataset of the texts that were broken")
+    ] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="--save-as: replace a dataset of that name")] = False,
+    http_batch: HttpBatch = 64,
+    http_timeout: HttpTimeout = 30.0,
+    http_retries: HttpRetries = 4,
+    http_rate: HttpRate = 0.0,
+    listing: Annotated[bool, typer.Option("--list", help="list the recipes and stop")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search for small edits that change a model's prediction; results are kept and resumable."""
+    if listing:
+        _list(json)
+        return
+    if not target:
+        raise InputError(
+            "no target", "name a run, py:module:function, http://… or builtin:tiny; --list shows the recipes"
+        )
+    from aat_models.attacks import find
+    from aat_workbench.attacking import AttackRequest, AttackRun
+    from aat_workbench.http_victim import HttpOptions
+    from aat_workbench.targets import open_target
+    from aat_workbench.threads import thread_settings
+
+    names = [name.strip() for name in recipe.split(",") if name.strip()]
+    for name in names:
+        find(name)  # a wrong name is said before the first attack, not after it
+    if save_as:
+        _check_saving(save_as, names, replace=replace)
+    os.environ.update(thread_settings())
+    opened = open_target(target, http=HttpOptions(http_batch, http_timeout, http_retries, rate=http_rate).check())
+    runs: list[AttackRun] = []
+    for name in names:
+        request = AttackRequest(
+            recipe=name,
+            dataset=dataset,
+            split=split,
+            n=n,
+            budget=budget,
+            queries_per_word=queries_per_word,
+            goal=goal,
+            surface=surface,
+            seed=seed,
+            resume=resume,
+        )
+        run = AttackRun(opened, request)
+        runs.append(run)
+        _one(run, quiet=quiet)
+        if json and not save_as:
+            emit(run.summary)  # as soon as it is there: the next attack may take hours
+        elif not json:
+            _print(run.summary, run.results, run.labels, quiet=quiet)
+    if save_as:
+        _save(save_as, runs, replace=replace, json=json, quiet=quiet)
+
+
+def _check_saving(dataset: str, recipes: Sequence[str], *, replace: bool) -> None:
+    from aat_workbench.adversarial_dataset import check_recipe, check_target
+
+    check_target(dataset, replace=replace)
+    for recipe in recipes:
+        check_recipe(recipe)
+
+
+def _save(dataset: str, runs: Sequence[AttackRun], *, replace: bool, json: bool, quiet: bool) -> None:
+    """Make the dataset; in JSON, every summary says what became of it."""
+    from aat_workbench.adversarial_dataset import save
+
+    saved = save(dataset, runs, replace=replace)
+    if json:
+        for run in runs:
+            emit(run.summary | {"saved": saved})
+    if saved is None:
+        say(f"warning: no text was broken: there is no dataset {dataset}", quiet=quiet)
+        return
+    say(
+        f"dataset {saved.name}: {saved.rows} texts with their true labels; train --augment-with {saved.name}",
+        quiet=quiet,
+    )
+    split = runs[0].summary["split"]
+    if runs[0].summary["dataset"] and split != "train":
+        say(
+            f"note: they come from the {split} split, so no training on {runs[0].summary['dataset']} takes them; "
+            "--split train makes some to train on",
+            quiet=quiet,
+        )
+
+
+def _one(run: AttackRun, *, quiet: bool) -> None:
+    try:
+        for _ in shown(run.steps(), quiet=quiet):
+            pass
+    except KeyboardInterrupt:
+        kept = f"{len(run.results)} of {run.total} results are kept in {run.path}" if run.path else "nothing was kept"
+        say(f"interrupted: {kept}; --resume goes on" if run.path else f"interrupted: {kept}")
+        raise typer.Exit(130) from None
+
+
+def shown(steps: Iterator[list[Event]], *, quiet: bool) -> Iterator[Event]:
+    """Pass events on, with a live line on stderr where it is a terminal. Notices are among the summary's warnings."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[broken]} broken", markup=False),
+        TimeRemainingColumn(),
+    )
+    broken = 0
+    with Bar(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("attack", total=None, broken=0)
+        for events in steps:
+            for event in events:
+                match event:
+                    case AttackResult():
+                        broken += event.status == "success"
+                    case Progress():
+                        total = event.total or None
+                        text = visible(event.message)
+                        bar.update(task, completed=event.done, total=total, description=text, broken=broken)
+                    case _:
+                        pass
+                yield event
+
+
+def _print(summary: dict[str, Any], results: Sequence[AttackResult], labels: Sequence[str], *, quiet: bool) -> None:
+    rows = [(key, summary[key]) for key in _SHOWN]
+    for key in ("clean_accuracy", "accuracy_under_attack"):
+        low, high = summary[f"{key}_interval"]
+        at = next(i for i, (name, _) in enumerate(rows) if name == key)
+        rows[at] = (key, f"{summary[key]:.3f}  ({low:.3f} to {high:.3f})")
+    print_table([f"attack on {summary['target']}", ""], rows)
+    broken = sorted((result for result in results if result.status == "success"), key=lambda result: len(result.edits))
+    for result in broken[:3]:
+        print_text(diff(result, labels))
+    for warning in summary["warnings"]:
+        say(f"warning: {warning}", quiet=quiet)
+    if summary["path"]:
+        say(f"results: {summary['path']}", quiet=quiet)
+
+
+def _list(json: bool) -> None:
+    from aat_models.attacks import RECIPES
+
+    found = [
+        {
+            "name": recipe.name,
+            "goal": recipe.goal.name,
+            "transform": recipe.transform,
+            "constraint": recipe.constraint,
+            "search": recipe.strategy,
+            "needs": list(recipe.needs),
+            "wants": list(recipe.wants),
+            "budget": recipe.budget,
+            "queries_per_word": recipe.queries_per_word,
+            "paper": recipe.paper,
+            "differences": recipe.differences,
+        }
+        for recipe in RECIPES.values()
+    ]
+    if json:
+        emit(found)
+        return
+    for entry in found:
+        rows = [(key, ", ".join(value) if isinstance(value, list) else value) for key, value in entry.items()]
+        print_table([str(entry["name"]), ""], [row for row in rows[1:] if row[1] != ""])
+        if entry is not found[-1]:
+            sys.stdout.write("\n")

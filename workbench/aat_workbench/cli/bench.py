@@ -1,0 +1,126 @@
+"""``aat-workbench bench``: measure what the project promises, on this machine."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from aat_datasets.errors import InputError
+from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Measure speed on this machine."""
+
+
+@app.command("tui")
+def tui(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="cold starts of each program")] = 7,
+    keys: Annotated[int, typer.Option("--keys", min=4, help="keys pressed idle, and as many beside a training")] = 120,
+    size: Annotated[str, typer.Option("--size", metavar="COLSxLINES", help="size of the terminal")] = "120x40",
+    dataset: Annotated[str, typer.Option("--dataset", help="shown in the table, and trained on beside it")] = "support",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The app in a pseudo-terminal: cold start against a Textual hello world, key to paint idle and beside a training.
+
+    Needs pyte (pip install pyte). Committed: cold start ≤ 1.6 × hello world; key to paint p95 ≤ 100 ms beside a
+    training, and ≤ 2 × idle.
+    """
+    from aat_workbench.tui_bench import bench_tui
+
+    match = re.fullmatch(r"(\d{2,3})x(\d{2,3})", size)
+    if match is None:
+        raise InputError(f"--size: expected COLSxLINES, got {size!r}", "for example: --size 120x40")
+    figures: dict[str, Any] = {}
+    for told in bench_tui(rounds, keys, (int(match[1]), int(match[2])), dataset):
+        if isinstance(told, str):
+            say(told, quiet=quiet)
+        else:
+            figures = told
+    if json:
+        emit(figures)
+    else:
+        print_table(["measured", "value", "committed"], _rows(figures))
+
+
+@app.command("attack")
+def attack(
+    against: Annotated[
+        str,
+        typer.Option(
+            "--against", metavar="PEER", help="textattack: in an environment that the bench makes; default none"
+        ),
+    ] = "",
+    recipes: Annotated[
+        str, typer.Option("--recipes", metavar="NAME,…", help="recipes, by name")
+    ] = "deepwordbug,pwws,pwws-reask,textfooler-cf",
+    count: Annotated[int, typer.Option("-n", min=1, help="texts of the test split")] = 200,
+    victim: Annotated[
+        str, typer.Option("--victim", metavar="RUN|bilstm|mean", help="a run, or what the bench trains itself, once")
+    ] = "bilstm",
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="texts, and what the victim is trained on")
+    ] = "sst2-sentences",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="counted attacks of each side")] = 5,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Attacks on one thread: CPU time against another framework, and against the bare victim asked the same queries.
+
+    Committed: 3.5 × TextAttack's speed for a BiLSTM, 10 × for a mean of word vectors; 0.7 of the time inside the victim
+    for a BiLSTM; 0.7 of the bare victim's speed; accuracy under attack within 2 points.
+    """
+    from aat_workbench.attack_bench import bench_attack
+
+    names = [name for name in recipes.replace(" ", "").split(",") if name]
+    if not names:
+        raise InputError("--recipes: expected at least one name", "for example: --recipes deepwordbug")
+    figures: dict[str, Any] = {}
+    for told in bench_attack(names, against=against, count=count, victim=victim, dataset=dataset, rounds=rounds):
+        if isinstance(told, str):
+            say(told, quiet=quiet)
+        else:
+            figures = told
+    if json:
+        emit(figures)
+        return
+    print_table(_ATTACK_COLUMNS, [_attack_row(name, found) for name, found in figures["recipes"].items()])
+    for name, difference in figures["differences"].items():
+        say(f"{name or 'all'}: {difference}", quiet=quiet)
+
+
+_ATTACK_COLUMNS = [
+    "recipe", "CPU s", "peer CPU s", "factor CPU", "factor wall", "accuracy", "under attack", "peer under attack",
+    "points", "queries", "peer queries", "forward share", "share of the limit",
+]  # fmt: skip
+
+
+def _attack_row(name: str, found: dict[str, Any]) -> tuple[object, ...]:
+    own, peer = found["ours"], found.get("peer", {})
+    return (
+        name, own["cpu"], peer.get("cpu"), found.get("factor_cpu"), found.get("factor_wall"), own["accuracy"],
+        own["accuracy_under_attack"], peer.get("accuracy_under_attack"), found.get("difference_points"), own["queries"],
+        peer.get("queries"), own["forward_share"], found["limit"]["share"],
+    )  # fmt: skip
+
+
+def _rows(figures: dict[str, Any]) -> list[tuple[str, object, str]]:
+    start, key = figures["cold_start_ms"], figures["key_to_paint_ms"]
+    return [
+        ("cold start, hello world, ms", start["hello"], ""),
+        ("cold start, app, ms", start["app"], ""),
+        ("cold start, ratio", start["ratio"], "≤ 1.6"),
+        ("key to paint, idle, p50, ms", key["idle"]["p50"], ""),
+        ("key to paint, idle, p95, ms", key["idle"]["p95"], ""),
+        ("key to paint, training beside, p50, ms", key["training"]["p50"], ""),
+        ("key to paint, training beside, p95, ms", key["training"]["p95"], "≤ 100"),
+        ("key to paint, p95, ratio", key["ratio_p95"], "≤ 2"),
+    ]

@@ -1,0 +1,136 @@
+"""``aat-workbench evaluate``: several models under several attacks on the same texts, with paired intervals."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aat_workbench.attack_request import SurfaceKind
+from aat_workbench.cli.attack import TARGETS, shown
+from aat_workbench.cli.http import HttpBatch, HttpRate, HttpRetries, HttpTimeout
+from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
+from aat_workbench.suites import EvaluationRequest, SuiteName
+
+if TYPE_CHECKING:
+    from aat_workbench.evaluating import Evaluation
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    targets: Annotated[list[str], typer.Argument(metavar="TARGET…", help=f"the reference first; each {TARGETS}")],
+    suite: Annotated[SuiteName, typer.Option("--suite", help="recipes, number of texts and masking checks")] = "quick",
+    recipes: Annotated[
+        str, typer.Option("--recipes", metavar="R[,R…]", help="attack recipes; default: the suite's")
+    ] = "",
+    dataset: Annotated[str, typer.Option("--dataset", help="texts; default: what the first target trained on")] = "",
+    split: Annotated[str, typer.Option("--split", help="split of the dataset; default: test, else dev")] = "",
+    n: Annotated[
+        int | None, typer.Option("-n", min=0, help="how many texts, drawn with the seed; 0: all; default: the suite's")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", help="share of a text's words that may be edited; default: the recipe's")
+    ] = None,
+    queries_per_word: Annotated[
+        int | None, typer.Option("--queries-per-word", help="queries a text may cost a word; default: the recipe's")
+    ] = None,
+    surface: Annotated[
+        SurfaceKind, typer.Option("--surface", help="substitutes: synonyms, misspellings, both")
+    ] = "words",
+    seed: Annotated[int, typer.Option("--seed", help="seed of the texts drawn and the recipes' choices")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="attack anew even where the same attack is stored")] = False,
+    http_batch: HttpBatch = 64,
+    http_timeout: HttpTimeout = 30.0,
+    http_retries: HttpRetries = 4,
+    http_rate: HttpRate = 0.0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare models under attack: the same texts, surface and caps, with paired intervals and masking checks."""
+    from aat_workbench.evaluating import Evaluation
+    from aat_workbench.http_victim import HttpOptions
+    from aat_workbench.targets import open_target
+    from aat_workbench.threads import thread_settings
+
+    request = EvaluationRequest(
+        suite=suite,
+        recipes=[name.strip() for name in recipes.split(",") if name.strip()],
+        dataset=dataset,
+        split=split,
+        n=n,
+        budget=budget,
+        queries_per_word=queries_per_word,
+        seed=seed,
+        surface=surface,
+        fresh=fresh,
+    )
+    os.environ.update(thread_settings())
+    http = HttpOptions(http_batch, http_timeout, http_retries, rate=http_rate).check()
+    evaluation = Evaluation([open_target(name, http=http) for name in targets], request)
+    _run(evaluation, quiet=quiet)
+    if json:
+        emit(evaluation.table)
+    else:
+        _print(evaluation.table, quiet=quiet)
+
+
+def _run(evaluation: Evaluation, *, quiet: bool) -> None:
+    try:
+        for _ in shown(evaluation.steps(), quiet=quiet):
+            pass
+    except KeyboardInterrupt:
+        say(
+            f"interrupted: {evaluation.done} of {evaluation.total} attacks are finished and kept, as is what the running "
+            "one found; the same command goes on"
+        )
+        raise typer.Exit(130) from None
+
+
+def _print(table: dict[str, Any], *, quiet: bool) -> None:
+    columns = ["target", "recipe", "clean", "under attack", "95 %", "success", "queries", "edited", "budget",
+               "queries/word", "seconds"]  # fmt: skip
+    keys = ("target", "recipe", "clean_accuracy", "accuracy_under_attack", "", "success_rate", "mean_queries",
+            "mean_edited_share", "budget", "queries_per_word", "seconds")  # fmt: skip
+    rows = [
+        [_ends(row["accuracy_under_attack_interval"]) if not key else row[key] for key in keys] for row in table["rows"]
+    ]
+    print_table(columns, rows, title=f"{table['examples']} texts of {table['dataset'] or table['targets'][0]}")
+    if table["comparisons"]:
+        print()
+        compared = [
+            [
+                c["target"],
+                c["recipe"],
+                f"{c['difference']:+.3f}",
+                _ends([c["low"], c["high"]]),
+                _p(c["p"]),
+                _p(c["p_holm"]),
+            ]
+            for c in table["comparisons"]
+        ]
+        print_table(
+            ["target", "accuracy", "difference", "95 %", "McNemar p", "p, Holm"],
+            compared,
+            title=f"against {table['reference']}, paired",
+        )
+    print()
+    print_table(
+        ["check", "target", "outcome", "found"],
+        [[check[key] for key in ("name", "target", "outcome", "message")] for check in table["checks"]],
+        title="signs of gradient masking",
+    )
+    for warning in table["warnings"]:
+        say(f"warning: {warning}", quiet=quiet)
+    for note in table["notes"]:
+        say(f"note: {note}", quiet=quiet)
+    say(f"table: {table['path']}", quiet=quiet)
+
+
+def _ends(interval: list[float]) -> str:
+    return f"{interval[0]:.3f} to {interval[1]:.3f}"
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

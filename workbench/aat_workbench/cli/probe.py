@@ -1,0 +1,106 @@
+"""``aat-workbench probe``: what a model says to a text, why, and the nearest edit on which it fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from aat_datasets.errors import InputError
+from aat_models.events import AttackResult
+from aat_workbench.attack_request import AttackRequest, SurfaceKind
+from aat_workbench.cli.diff import diff, print_text
+from aat_workbench.cli.output import Json, Quiet, emit, print_line, print_table, say
+
+if TYPE_CHECKING:
+    from aat_workbench.targets import Target
+
+__all__ = ["given_texts", "probe"]
+
+
+def probe(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="a run, a run's folder, py:module:function or builtin:tiny")
+    ],
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]…", help="texts; none: a line each of stdin")
+    ] = None,
+    surface: Annotated[
+        SurfaceKind, typer.Option("--surface", help="substitutes: synonyms, misspellings, both")
+    ] = "all",
+    budget: Annotated[
+        float | None, typer.Option("--budget", help="share of the words that may be edited; default: the recipe's")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="seed of the attack's choices")] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Prediction, probabilities, salience of each word, and the nearest failing edit, for typed texts."""
+    from aat_workbench.targets import open_target
+    from aat_workbench.threads import thread_settings
+
+    wanted = given_texts(texts)
+    os.environ.update(thread_settings())
+    opened = open_target(target)
+    found: list[dict[str, Any]] = []
+    for text in wanted:
+        answer = _answer(opened, text)
+        result = _nearest(opened, AttackRequest(texts=[text], surface=surface, budget=budget, seed=seed, save=False))
+        if json:
+            broken = result.status == "success"
+            found.append(answer | {"failing_edit": msgspec.to_builtins(result) if broken else None})
+        else:
+            _print(answer, result, opened.labels, quiet=quiet)
+    if json:
+        emit(found)
+
+
+def given_texts(texts: list[str] | None) -> list[str]:
+    """The texts of the command line, else the lines of stdin. Raises InputError where there are none."""
+    lines = texts or ([] if sys.stdin.isatty() else [line.rstrip("\n") for line in sys.stdin])
+    if any(not line.strip() for line in texts or []):
+        raise InputError("the text is empty", "give at least one word")
+    found = [line for line in lines if line.strip()]
+    if not found:
+        raise InputError("no text", "give one in quotes, or lines on stdin")
+    return found
+
+
+def _answer(target: Target, text: str) -> dict[str, Any]:
+    probabilities = target.predict([text])[0]
+    words, scores = target.attribute(text)
+    return {
+        "text": text,
+        "prediction": target.labels[probabilities.index(max(probabilities))],
+        "probabilities": dict(zip(target.labels, (round(p, 6) for p in probabilities), strict=True)),
+        "words": words,
+        "salience": [round(score, 6) + 0.0 for score in scores],  # + 0.0: no negative zero
+    }
+
+
+def _nearest(target: Target, request: AttackRequest) -> AttackResult:
+    from aat_workbench.attacking import AttackRun
+
+    run = AttackRun(target, request)
+    for _ in run.steps():
+        pass
+    return run.results[0]
+
+
+def _print(answer: dict[str, Any], result: AttackResult, labels: list[str], *, quiet: bool) -> None:
+    print_line(f"{answer['prediction']}  {answer['probabilities'][answer['prediction']]:.3f}  {answer['text']}")
+    ranked = sorted(answer["probabilities"].items(), key=lambda pair: -pair[1])
+    print_table(["label", "probability"], ranked[:5])
+    strongest = max((abs(score) for score in answer["salience"]), default=0.0) or 1.0
+    rows = [
+        (word, score, ("+" if score > 0 else "-") * round(10 * abs(score) / strongest) or "·")
+        for word, score in zip(answer["words"], answer["salience"], strict=True)
+    ]
+    print_table(["word", "salience", ""], rows)
+    if result.status == "success":
+        print_text(diff(result, labels))
+    else:
+        say(f"no failing edit found with {result.queries} queries ({result.status})", quiet=quiet)

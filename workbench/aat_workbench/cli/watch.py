@@ -1,0 +1,79 @@
+"""``aat-workbench watch``: follow trainings, in the app or as plain lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aat_datasets.errors import InputError
+from aat_workbench.cli.opening import open_pane
+from aat_workbench.cli.output import Json, Quiet, emit, print_line
+
+if TYPE_CHECKING:
+    from aat_models.events import Event
+    from aat_workbench.runs import RunFolder
+
+__all__ = ["follow", "watch"]
+
+
+def watch(
+    run: Annotated[list[str] | None, typer.Argument(metavar="[RUN]…", help="runs; none: all that are at work")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="lines on stdout, for a log file or a poor terminal")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Follow trainings: the app on its Training pane, or with --plain or --json a line an event until they end."""
+    from aat_workbench.runs import find_run, list_runs
+
+    names = run or []
+    if not plain and not json:
+        open_pane("training", find_run(names[0]).name if names else "")
+        return
+    folders = [find_run(name) for name in names] or [folder for folder in list_runs() if folder.status().active]
+    if not folders:
+        raise InputError("no run is at work", "name one: aat-workbench watch RUN --plain")
+    for folder, event in follow(folders):
+        if json:
+            emit({"run": folder.name, **_plain_object(event)})
+        else:
+            _print(folder, event, several=len(folders) > 1, quiet=quiet)
+
+
+def follow(folders: list[RunFolder], seconds: float = 0.25) -> Iterator[tuple[RunFolder, Event]]:
+    """The events of several runs as they come, those already there first; ends when no run is at work any more."""
+    tails = [(folder, folder.tail()) for folder in folders]
+    while True:
+        over = not any(folder.status().active for folder in folders)  # asked before the last look: nothing is missed
+        for folder, tail in tails:
+            yield from ((folder, event) for event in tail.poll())
+            while tail.behind:
+                yield from ((folder, event) for event in tail.poll())
+        if over:
+            return
+        time.sleep(seconds)
+
+
+def _plain_object(event: Event) -> dict[str, object]:
+    import msgspec
+
+    return msgspec.to_builtins(event)
+
+
+def _print(folder: RunFolder, event: Event, *, several: bool, quiet: bool) -> None:
+    from aat_models.events import Done, Failed, Step
+    from aat_workbench.cli.output import dotted, figure
+    from aat_workbench.cli.progress import line
+
+    text = line(event)
+    if isinstance(event, Done):
+        text = "done  " + "  ".join(f"{key} {figure(value)}" for key, value in dotted(event.summary).items())
+    elif isinstance(event, Failed):
+        text = f"failed: {event.error}" + (f" ({event.hint})" if event.hint else "")
+    elif quiet and isinstance(event, Step):
+        return
+    if text:
+        stamp = time.strftime("%H:%M:%S", time.localtime(event.time))
+        print_line(f"{stamp} {folder.name + '  ' if several else ''}{text}")

@@ -1,0 +1,1 @@
+"""Other frameworks that benchmarks measure against, each in an environment of its own, never a dependency."""

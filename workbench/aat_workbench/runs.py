@@ -1,0 +1,279 @@
+"""Runs on disk: one folder a run, made so that any number of watchers may read while one process writes.
+
+::
+
+    runs/sst2-bilstm-aat-1/
+      config.toml     complete and resolved: running it again reproduces the run
+      events.jsonl    what happened, one record a line (eventlog.py)
+      status.json     what is happening (RunStatus), replaced in one step
+      control/        what watchers ask for, one small file a command (control.py)
+      checkpoints/    step-00001200/ …, and the files latest and best that name one (checkpoints.py)
+      attacks/        one folder an attack
+      log.txt         what a detached process printed
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from aat_datasets.errors import CheckpointError, InputError, UnknownNameError
+from aat_models import config as configs
+from aat_models.config import Config
+from aat_models.events import Event
+from aat_workbench import checkpoints, control, durable
+from aat_workbench.eventlog import EventTail, RunWriter, drop_after, history
+from aat_workbench.status import RunState, RunStatus
+from aat_workbench.threads import default_threads
+
+__all__ = [
+    "EventTail",
+    "RunFolder",
+    "RunState",
+    "RunStatus",
+    "RunWriter",
+    "drop_after",
+    "find_run",
+    "history",
+    "list_runs",
+    "resolve",
+    "resolve_target",
+    "runs_root",
+]
+
+_NAME = re.compile(r"[^\W_][\w.+-]{0,99}")
+
+
+class RunFolder:
+    """One run's folder.
+
+    Args:
+        path: the folder; see ``create`` for a new one and ``open`` for one that must exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self.events_path = path / "events.jsonl"
+        self.status_path = path / "status.json"
+        self.config_path = path / "config.toml"
+        self.control_path = path / "control"
+        self.checkpoints_path = path / "checkpoints"
+        self.attacks_path = path / "attacks"
+        self.log_path = path / "log.txt"
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, config: Config, root: Path | None = None) -> RunFolder:
+        """Make the folder of a new run, queued, under the name in ``config.run`` or the next free one.
+
+        Raises InputError where the name is taken or unfit, the folder cannot be written, or a dataset that augments
+        does not fit.
+        """
+        root = root or runs_root()
+        config = _pinned(config)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            path = _claim(root, config)
+            config = resolve(config, path.name)
+            (path / "control").mkdir()
+            folder = cls(path)
+            durable.replace(folder.config_path, configs.dump(config).encode())
+            folder.write_status(RunStatus(state="queued", heartbeat=time.time()))
+        except OSError as error:
+            where = error.filename or root
+            raise InputError(f"{where}: {error.strerror}", "AAT_RUNS names the folder runs are kept in") from None
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The run in the folder ``path``. Raises InputError where there is none."""
+        folder = cls(path)
+        if not folder.exists():
+            raise InputError(f"{path}: not a run folder", "it has no config.toml")
+        return folder
+
+    def exists(self) -> bool:
+        return self.config_path.is_file()
+
+    @property
+    def config(self) -> Config:
+        """The run's config. Raises ConfigError."""
+        return configs.load(self.config_path)
+
+    def written_status(self) -> RunStatus:
+        """The status as its process last wrote it; ``interrupted`` where there is none that can be read."""
+        try:
+            return msgspec.json.decode(self.status_path.read_bytes(), type=RunStatus)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return RunStatus()
+
+    def status(self) -> RunStatus:
+        """The status as a watcher should show it: see ``RunStatus.as_seen``."""
+        return self.written_status().as_seen(time.time())
+
+    def write_status(self, status: RunStatus, *, lasting: bool = True) -> None:
+        """Replace the status in one step. Raises OSError."""
+        durable.replace(self.status_path, msgspec.json.encode(status), durable=lasting)
+
+    def writer(self) -> RunWriter:
+        """The appender to ``events.jsonl``; only the run's own process has one."""
+        return RunWriter(self.events_path)
+
+    def tail(self) -> EventTail:
+        """A new incremental reader of the events."""
+        return EventTail(self.events_path)
+
+    def history(self) -> list[Event]:
+        """Every record that still counts."""
+        return history(self.events_path)
+
+    def send(self, command: str) -> None:
+        """Ask the run's process for ``pause``, ``resume``, ``stop``, ``checkpoint`` or ``set KEY=VALUE``.
+
+        Raises InputError where it is no command, or no process is there to hear it.
+        """
+        control.parse(command)
+        status = self.status()
+        if not status.active:
+            raise InputError(f"run {self.name} is not running: {status.state}")
+        control.send(self.control_path, command)
+
+    def latest(self) -> Path | None:
+        """The checkpoint to go on from: the one ``latest`` names, or else the newest complete one."""
+        return checkpoints.named(self.checkpoints_path, "latest") or next(reversed(self.steps()), None)
+
+    def best(self) -> Path | None:
+        """The best checkpoint, or else the latest."""
+        return checkpoints.named(self.checkpoints_path, "best") or self.latest()
+
+    def steps(self) -> list[Path]:
+        """The complete checkpoints, by step."""
+        return checkpoints.steps(self.checkpoints_path)
+
+    def checkpoint(self, which: str = "best") -> Path:
+        """The checkpoint folder for ``best``, ``latest`` or ``step-1200``. Raises CheckpointError."""
+        if which in ("best", "latest"):
+            path = self.best() if which == "best" else self.latest()
+            if path is None:
+                raise CheckpointError(f"run {self.name} has no checkpoint yet", f"its state is {self.status().state}")
+            return path
+        match = re.fullmatch(r"step-(\d+)", which)
+        found = self.steps()
+        if match is None:
+            raise CheckpointError(f"{self.name}@{which}: no such checkpoint", "use best, latest or step-NUMBER")
+        for path in found:
+            if checkpoints.step_of(path) == int(match[1]):
+                return path
+        there = ", ".join(f"step-{checkpoints.step_of(path)}" for path in found) or "none"
+        raise CheckpointError(f"run {self.name} has no checkpoint {which}", f"there: {there}")
+
+    def remove(self) -> None:
+        """Delete the folder. Raises InputError where the run is active or the folder cannot be deleted."""
+        if self.status().active:
+            raise InputError(f"run {self.name} is {self.status().state}", f"first: runs control {self.name} stop")
+        try:
+            shutil.rmtree(self.path)
+        except OSError as error:
+            raise InputError(f"{error.filename or self.path}: {error.strerror}") from None
+
+
+def runs_root() -> Path:
+    """The folder runs are kept in: ``AAT_RUNS``, or ``./runs``."""
+    return Path(os.environ.get("AAT_RUNS") or "runs")
+
+
+def resolve(config: Config, name: str) -> Config:
+    """``config`` with everything filled in that it left open: the run's name, the number of threads."""
+    threads = config.train.threads or default_threads()
+    return msgspec.structs.replace(config, run=name, train=msgspec.structs.replace(config.train, threads=threads))
+
+
+def list_runs(root: Path | None = None) -> list[RunFolder]:
+    """The runs in ``root``, newest first. A root that is not there, or cannot be read, holds none."""
+    try:
+        folders = [RunFolder(path) for path in (root or runs_root()).iterdir() if _NAME.fullmatch(path.name)]
+        return sorted((f for f in folders if f.exists()), key=lambda f: (-_born(f), f.name))
+    except OSError:
+        return []
+
+
+def find_run(name: str, root: Path | None = None) -> RunFolder:
+    """The run of that name, or in the folder of that path. Raises UnknownNameError with the nearest names."""
+    folder = RunFolder((root or runs_root()) / name)
+    if _NAME.fullmatch(name) and folder.exists():
+        return folder
+    folder = RunFolder(Path(name))
+    if os.sep in name and folder.exists():
+        return folder
+    raise UnknownNameError("run", name, (folder.name for folder in list_runs(root)))
+
+
+def resolve_target(target: str, root: Path | None = None) -> Path:
+    """The checkpoint folder for ``RUN``, ``RUN@latest``, ``RUN@step-1200``, a run's folder or a checkpoint's folder.
+
+    Without ``@…`` it is the run's best. Raises UnknownNameError or CheckpointError.
+    """
+    path = Path(target)
+    if (path / "model.safetensors").is_file():
+        return path
+    name, at, which = target.rpartition("@")
+    return find_run(name if at else target, root).checkpoint(which if at else "best")
+
+
+def _pinned(config: Config) -> Config:
+    """``config`` with the datasets that augment by their fingerprint: what is in them may change, the run may not."""
+    if not config.data.augment:
+        return config
+    from aat_datasets.catalog import open_dataset
+    from aat_models.augment import pinned
+
+    entries = pinned(config.data.augment, open_dataset(config.data.dataset))
+    data = msgspec.structs.replace(config.data, augment=entries)
+    return msgspec.structs.replace(config, data=data)
+
+
+def _born(folder: RunFolder) -> float:
+    try:
+        return folder.config_path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _claim(root: Path, config: Config) -> Path:
+    """Make the run's folder: exactly one of two processes that ask for the same name gets it."""
+    if config.run:
+        if not _NAME.fullmatch(config.run):
+            hint = "letters, digits and . _ + - only, a letter or digit first"
+            raise InputError(f"run name {config.run!r} is unfit", hint)
+        path = root / config.run
+        try:
+            path.mkdir()
+        except FileExistsError:
+            raise InputError(
+                f"run {config.run} exists already", f"--resume goes on with it; runs rm {config.run} deletes it"
+            ) from None
+        return path
+    for name in _names(config):
+        try:
+            (root / name).mkdir()
+        except FileExistsError:
+            continue
+        return root / name
+    raise InputError(f"{root}: no free name for the run", "give one with --run")
+
+
+def _names(config: Config) -> Iterable[str]:
+    parts = (config.data.dataset, config.model.encoder, config.adversary.name)
+    stem = re.sub(r"[^\w.+-]", "-", "-".join(parts)).lstrip("_.+-") or "run"
+    return (f"{stem[:90]}-{number}" for number in range(1, 100_000))

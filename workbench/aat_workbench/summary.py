@@ -1,0 +1,81 @@
+"""The figures of an attack, from its results; and what makes them doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from aat_models.events import AttackResult
+from aat_models.statistics import wilson
+
+__all__ = ["Timing", "summarise", "wilson"]
+
+
+class Timing(msgspec.Struct):
+    """An attack's own seconds, and those of them inside the victim."""
+
+    seconds: float = 0.0
+    forward_seconds: float = 0.0
+
+
+def summarise(
+    recipe: str,
+    results: Sequence[AttackResult],
+    timing: Timing,
+    temperature: float | None,
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The summary of an attack.
+
+    ``accuracy_under_attack`` is survivors / all examples, ``success_rate`` broken / right before any edit.
+    ``mean_queries`` is over the examples that were attacked, ``mean_edited_share`` over those that were broken. Only
+    the seconds and rates depend on the machine; the order of the results changes nothing.
+    """
+    results = sorted(results, key=lambda result: result.id)
+    total = len(results)
+    attacked = [result for result in results if result.status != "skipped"]
+    broken = [result for result in attacked if result.status == "success"]
+    survivors = len(attacked) - len(broken)
+    queries = sum(result.queries for result in results)
+    seconds = timing.seconds
+    return {
+        "recipe": recipe,
+        "examples": total,
+        "clean_accuracy": _share(len(attacked), total),
+        "clean_accuracy_interval": wilson(len(attacked), total),
+        "accuracy_under_attack": _share(survivors, total),
+        "accuracy_under_attack_interval": wilson(survivors, total),
+        "success_rate": _share(len(broken), len(attacked)),
+        "mean_queries": _share(sum(result.queries for result in attacked), len(attacked), 2),
+        "mean_edited_share": _share(sum(result.edited_share for result in broken), len(broken)),
+        "seconds": round(seconds, 3),
+        "examples_per_second": round(total / seconds, 2) if seconds else 0.0,
+        "queries_per_second": round(queries / seconds, 1) if seconds else 0.0,
+        "forward_share": round(timing.forward_seconds / seconds, 4) if seconds else 0.0,
+        "calibrated_temperature": temperature,
+        "warnings": [*warnings, *_doubts(results, attacked, temperature)],
+    }
+
+
+def _share(part: float, whole: int, digits: int = 4) -> float:
+    return round(part / whole, digits) if whole else 0.0
+
+
+def _doubts(results: Sequence[AttackResult], attacked: Sequence[AttackResult], temperature: float | None) -> list[str]:
+    """Signs that the accuracy under attack is too high."""
+    found: list[str] = []
+    starved = sum(result.status == "budget" for result in attacked)
+    if starved:
+        found.append(
+            f"{starved} of {len(attacked)} attacked texts ran out of queries: accuracy under attack is an upper bound"
+        )
+    if attacked and temperature is not None and temperature > 2:
+        found.append(f"the model is overconfident (temperature {temperature:.2f}); it was calibrated before the attack")
+    saturated = sum(max(result.probabilities) >= 1 - 1e-6 for result in attacked)
+    if attacked and saturated > 0.2 * len(attacked):
+        found.append(
+            f"{saturated} of {len(attacked)} attacked texts have a probability of 1: a score-based attack sees no slope"
+        )
+    return found

@@ -1,0 +1,292 @@
+"""What can be attacked, probed and generated from, by the name a user gives.
+
+::
+
+    RUN, RUN@latest, RUN@step-1200, a folder     a trained model; RUN alone is its best checkpoint
+    py:module:function                           your own function: list[str] → (N, C) probabilities
+    http://…, https://…                          an endpoint, see http_victim.py
+    hf:PATH_OR_ID                                a Hugging Face classifier; needs the extra hf
+    builtin:tiny                                 the shipped deterministic victim
+
+Heavy imports happen where a target is opened, not here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aat_datasets.errors import AatError, InputError, UnknownNameError, VictimError
+from aat_models.events import Token
+from aat_models.sampling import Sampling
+
+if TYPE_CHECKING:
+    from aat_datasets.lexicon import Lexicon
+    from aat_datasets.records import Example
+    from aat_models.attacks import Victim
+    from aat_models.predictor import Predictor
+    from aat_workbench.http_victim import HttpOptions
+
+__all__ = ["SUPPORTED", "Target", "identify", "open_target"]
+
+SUPPORTED = (
+    "a run (RUN, RUN@latest, RUN@step-1200), a run's folder, py:module:function, http://…, hf:PATH_OR_ID, builtin:tiny"
+)
+
+_TINY = "builtin:tiny"
+
+
+class Target:
+    """A victim with what the workbench needs to know of it; a subclass for each kind.
+
+    Attributes:
+        name: as it was given.
+        identity, weights: the checkpoint and a hash of its weights; what a resumed attack must find unchanged.
+        attacks: the folder that keeps its attacks.
+        labels, step, has_head, has_decoder: of the model.
+        dataset: the dataset it was trained on; empty where that is not known.
+        lexicon: the synonyms saved with it; None where there are none.
+        unnamed: its classes have numbers only; a dataset gives them names.
+        temperatures: what calibration found, by what it was found on.
+        attributions: the methods of ``attribute``, the usual one first.
+    """
+
+    attributions: tuple[str, ...] = ("occlusion",)
+
+    def __init__(self, name: str, identity: str, attacks: Path, victim: Victim) -> None:
+        self.name = name
+        self.identity = identity
+        self.weights = ""
+        self.attacks = attacks
+        self.victim = victim
+        self.step = 0
+        self.has_head = True
+        self.has_decoder = False
+        self.dataset = ""
+        self.lexicon: Lexicon | None = None
+        self.unnamed = False
+        self.temperatures: dict[str, float] = {}
+
+    @property
+    def labels(self) -> list[str]:
+        return self.victim.labels
+
+    @property
+    def surface_name(self) -> str:
+        return self.lexicon.name if self.lexicon is not None else ""
+
+    def own_examples(self, split: str, limit: int, seed: int) -> list[Example] | None:
+        """Texts that come with the target itself; None where it has none and a dataset must be named."""
+        return None
+
+    @property
+    def own_synonyms(self) -> tuple[Callable[[str], tuple[str, ...]], str] | None:
+        """Synonyms that come with the target itself, with what names them; None where it has a lexicon or nothing."""
+        return None
+
+    def require_head(self) -> None:
+        """Raises VictimError where the model cannot classify."""
+        if not self.has_head:
+            raise VictimError(
+                f"{self.name} has no label head: it writes text and does not classify",
+                "name a model whose training had the stage encoder or joint",
+            )
+
+    def words(self, text: str) -> list[str]:
+        return self.victim.words(text)
+
+    def predict(self, texts: Sequence[str]) -> list[list[float]]:
+        """Class probabilities of each text. Raises VictimError."""
+        from aat_models.attacks.victim import score_texts
+
+        self.require_head()
+        return [[float(p) for p in row] for row in score_texts(self.victim, texts, batch=64)] if texts else []
+
+    def attribute(self, text: str, method: str = "") -> tuple[list[str], list[float]]:
+        """The words and how much each speaks for the predicted class; ``method`` is one of ``attributions``.
+
+        Here by occlusion: how far p(predicted class) falls when the word is unknown. Raises VictimError.
+        """
+        import numpy as np
+
+        from aat_models.attacks.victim import UNK
+
+        self.require_head()
+        words = self.words(text)
+        if not words:
+            return [], []
+        n = len(words)
+        ids = np.tile(self.victim.intern(words), (n + 1, 1))
+        ids[np.arange(1, n + 1), np.arange(n)] = UNK
+        probabilities = self.victim.score(ids, np.full(n + 1, n))
+        label = int(probabilities[0].argmax())
+        return words, [float(probabilities[0, label] - p) for p in probabilities[1:, label]]
+
+    def generate(self, prompt: str, sampling: Sampling) -> Iterator[Token]:
+        """Writes text from the prompt's vector. Raises InputError where the model has no decoder."""
+        raise InputError(
+            f"{self.name} has no decoder, so it cannot generate text",
+            "train a model with model.decoder = lstm and the stage decoder or joint",
+        )
+
+
+class _TinyTarget(Target):
+    attributions = ("evidence",)
+
+    def __init__(self, folder: Path) -> None:
+        from aat_models.attacks import tiny
+
+        self._tiny = tiny.TinyVictim()
+        super().__init__(_TINY, _TINY, folder, self._tiny)
+
+    @property
+    def surface_name(self) -> str:
+        return "tiny"
+
+    def own_examples(self, split: str, limit: int, seed: int) -> list[Example] | None:
+        from aat_models.attacks import tiny
+
+        if split not in ("dev", "test"):
+            raise UnknownNameError(f"split of {_TINY}", split, ("dev", "test"))
+        return tiny.examples(split, limit, seed)
+
+    @property
+    def own_synonyms(self) -> tuple[Callable[[str], tuple[str, ...]], str] | None:
+        from aat_models.attacks import tiny
+
+        return tiny.synonyms, "tiny"
+
+    def attribute(self, text: str, method: str = "") -> tuple[list[str], list[float]]:
+        return self._tiny.attribute(text)
+
+
+class _RunTarget(Target):
+    attributions = ("gradient", "integrated")
+
+    def __init__(self, name: str, checkpoint: Path, attacks: Path) -> None:
+        from aat_models.predictor import Predictor
+
+        self._predictor: Predictor = Predictor.load(checkpoint)
+        super().__init__(name, checkpoint.name, attacks, self._predictor)
+        with (checkpoint / "model.safetensors").open("rb") as file:
+            self.weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        self.step = self._predictor.step
+        self.has_head = self._predictor.has_head
+        self.has_decoder = self._predictor.has_decoder
+        self.dataset = self._predictor.config.data.dataset
+        self.lexicon = self._predictor.surface
+
+    def attribute(self, text: str, method: str = "") -> tuple[list[str], list[float]]:
+        self.require_head()
+        if method == "integrated":
+            from aat_models.attribution import integrated_gradients
+
+            return integrated_gradients(self._predictor, text)
+        words, scores = self._predictor.attribute(text)
+        return list(words), [float(score) for score in scores]
+
+    def generate(self, prompt: str, sampling: Sampling) -> Iterator[Token]:
+        if not self.has_decoder:
+            return super().generate(prompt, sampling)
+        return self._predictor.generate(prompt, sampling.check())
+
+
+def identify(name: str, runs_root: Path | None = None) -> str:
+    """What ``name`` stands for now, without loading it: two names or times with the same answer mean the same model.
+
+    Raises UnknownNameError, CheckpointError, InputError.
+    """
+    if name == _TINY:
+        return name
+    kind, colon, _ = name.partition(":")
+    if colon and kind in ("py", "hf", "http", "https"):
+        return name
+    if colon and kind == "builtin":
+        raise UnknownNameError("built-in victim", name, [_TINY])
+    from aat_workbench.runs import resolve_target
+
+    return str(resolve_target(name, runs_root).absolute())
+
+
+def open_target(name: str, runs_root: Path | None = None, http: HttpOptions | None = None) -> Target:
+    """Loads a target; ``http`` is for endpoints. Raises UnknownNameError, CheckpointError, InputError, VictimError."""
+    from aat_workbench.runs import runs_root as default_root
+
+    place = identify(name, runs_root)
+    others = (runs_root or default_root()) / "_targets" / re.sub(r"[^\w.+-]+", "-", name)[-100:] / "attacks"
+    if place == _TINY:
+        return _TinyTarget(others)
+    kind, colon, _ = name.partition(":")
+    if colon and place == name and kind in ("py", "hf", "http", "https"):
+        return _foreign(name, kind, others, http)
+    checkpoint = Path(place)
+    inside = checkpoint.parent.name == "checkpoints" and (checkpoint.parent.parent / "config.toml").is_file()
+    return _RunTarget(name, checkpoint, checkpoint.parent.parent / "attacks" if inside else others)
+
+
+def _foreign(name: str, kind: str, attacks: Path, http: HttpOptions | None) -> Target:
+    """A target of which the workbench knows probabilities and nothing else."""
+    if kind == "py":
+        target = Target(name, name, attacks, _function_victim(name))
+        target.unnamed = True
+        return target
+    from aat_models.attacks import TextVictim
+
+    if kind == "hf":
+        from aat_models.huggingface import HuggingFaceModel
+
+        model = HuggingFaceModel(name.partition(":")[2])
+        target = Target(name, name, attacks, TextVictim(model.labels, model, model.unknown))
+        target.unnamed, target.weights = not model.named, model.weights
+        return target
+    from aat_workbench.http_victim import Endpoint
+
+    endpoint = Endpoint(name, http)
+    target = Target(name, name, attacks, TextVictim(endpoint.labels, endpoint))
+    target.unnamed = not endpoint.named
+    return target
+
+
+def _function_victim(name: str) -> Victim:
+    """The victim behind ``py:module:function``; the number of classes is what the function answers for one text."""
+    from aat_models.attacks import TextVictim
+    from aat_models.attacks.victim import checked
+
+    _, _, rest = name.partition(":")
+    module_name, _, function_name = rest.partition(":")
+    if not module_name or not function_name:
+        raise InputError(f"{name}: expected py:module:function", "for example py:my_model:predict")
+    function = _import(module_name, function_name)
+
+    def call(texts: list[str]) -> Any:
+        try:
+            return function(texts)
+        except AatError:
+            raise
+        except Exception as error:  # a user's function may raise anything; what it was is what they need to know
+            raise VictimError(f"{name} raised {type(error).__name__}: {error}") from error
+
+    classes = checked(call(["text"]), 1, 0).shape[1]
+    return TextVictim([str(number) for number in range(classes)], call)
+
+
+def _import(module_name: str, function_name: str) -> Callable[[list[str]], Any]:
+    here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
+    if here not in sys.path:
+        sys.path.insert(0, here)  # a console script, unlike `python -m`, does not look in the current folder
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # importing runs the user's code
+        raise VictimError(
+            f"cannot import {module_name}: {type(error).__name__}: {error}", "run from the folder that holds it"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise UnknownNameError(f"function in {module_name}", function_name, [n for n in dir(module) if n[0] != "_"])
+    return function

@@ -1,0 +1,95 @@
+"""What the results table shows, as a file: CSV for a spreadsheet, JSONL for a program."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from aat_datasets.errors import InputError
+from aat_models.events import AttackResult
+
+from ..durable import replace
+from .widgets.results import label_name
+
+__all__ = ["SUFFIXES", "file_name", "no_place", "write_results", "write_text"]
+
+SUFFIXES = (".csv", ".jsonl")
+
+
+def file_name(*parts: str) -> str:
+    """A file's name from texts of any kind: letters, digits and hyphens."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(part for part in parts if part)).strip("-.")[:80] or "results"
+
+
+def no_place(typed: str, suffixes: Sequence[str] = ()) -> str:
+    """Why nothing can be written to the path that was typed; empty where something can."""
+    path = Path(typed).expanduser()
+    try:
+        if suffixes and path.suffix.lower() not in suffixes:
+            return f"the name must end with {' or '.join(suffixes)}"
+        if path.exists():
+            return f"{path} is there already"
+        if not path.parent.is_dir():
+            return f"there is no folder {path.parent}"
+    except (OSError, ValueError) as error:  # a name of a kilobyte, or with a NUL
+        return f"no such place: {error}"
+    return ""
+
+
+def write_results(path: Path, results: Sequence[AttackResult], labels: Sequence[str]) -> None:
+    """Write ``results`` in their order; the suffix says how. Raises InputError."""
+    rows = [_record(result, labels) for result in results]
+    if path.suffix.lower() == ".jsonl":
+        # ASCII only, with escapes: whatever a text holds, the file is text.
+        content = "".join(json.dumps(row) + "\n" for row in rows)
+    else:
+        lines = io.StringIO(newline="")
+        writer = csv.writer(lines)
+        writer.writerow(_COLUMNS)
+        writer.writerows([row[name] if name != "edits" else _edits(row) for name in _COLUMNS] for row in rows)
+        content = lines.getvalue()
+    write_text(path, content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a file in one step. Raises InputError; then there is none."""
+    try:
+        replace(path, content.encode("utf-8", "backslashreplace"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be written: {error}", "choose another place") from None
+
+
+_COLUMNS = (
+    "id", "status", "label", "prediction", "adversarial_prediction", "p_label_before", "p_label_after", "words",
+    "edits", "queries", "edited_share", "similarity", "text", "adversarial",
+)  # fmt: skip
+
+
+def _record(result: AttackResult, labels: Sequence[str]) -> dict[str, object]:
+    def p(probabilities: Sequence[float]) -> float | None:
+        return probabilities[result.label] if 0 <= result.label < len(probabilities) else None
+
+    return {
+        "id": result.id,
+        "status": result.status,
+        "label": label_name(labels, result.label),
+        "prediction": label_name(labels, result.prediction),
+        "adversarial_prediction": label_name(labels, result.adversarial_prediction),
+        "p_label_before": p(result.probabilities),
+        "p_label_after": p(result.adversarial_probabilities),
+        "words": result.text.count(" ") + 1,
+        "edits": [[edit.position, edit.source, edit.target] for edit in result.edits],
+        "queries": result.queries,
+        "edited_share": result.edited_share,
+        "similarity": result.similarity,
+        "text": result.text,
+        "adversarial": result.adversarial,
+    }
+
+
+def _edits(row: dict[str, object]) -> str:
+    return json.dumps(row["edits"], ensure_ascii=False)

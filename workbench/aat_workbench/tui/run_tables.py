@@ -1,0 +1,174 @@
+"""The rows of the Training pane's tables: runs, log, configs."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from aat_models import config as configs
+
+from ..terminal import visible
+from .run_view import RunView, duration
+from .widgets.plotting import number
+from .widgets.table import Bar, Cell, Column, Row
+
+__all__ = ["CONFIG_COLUMNS", "LOG_COLUMNS", "STATES", "config_rows", "log_rows", "run_columns", "run_row"]
+
+# A sign and a colour for each state; the word stands beside them.
+STATES = {
+    "queued": ("○", "muted"),
+    "running": ("▶", "success"),
+    "paused": ("‖", "warning"),
+    "stopping": ("■", "warning"),
+    "done": ("✓", "muted"),
+    "failed": ("✗", "error"),
+    "interrupted": ("!", "warning"),
+}
+
+LOG_COLUMNS = [Column("time", 8, right=True), Column("step", 6, right=True), Column("what")]
+LOG_MARGIN = 8 + 6 + 2 * 2 + 2  # cells of a log line that are not its text
+CONFIG_COLUMNS = [Column("key", 24), Column("value")]
+# Always worth reading, in this order; other keys are listed where they differ from the defaults.
+_FIRST_KEYS = (
+    "data.dataset",
+    "model.encoder",
+    "adversary.name",
+    "train.epochs",
+    "train.batch_size",
+    "train.lr",
+    "seed",
+)
+
+_FULL = (
+    Column("", 2),
+    Column("run", most=56),
+    Column("state", 13),
+    Column("done", 4, right=True),
+    Column("", 10),
+    Column("ETA", 9, right=True),
+    Column("best dev", 8, right=True),
+    Column("robust", 6, right=True),
+    Column("rate", 8, right=True),
+    Column("step time", 9, right=True),
+)
+_NARROW = (_FULL[0], _FULL[1], Column("", 1), Column("done", 5, right=True), *_FULL[5:8])
+
+
+def run_columns(width: int) -> Sequence[Column]:
+    """The columns that fit ``width``."""
+    return _NARROW if width < 110 else _FULL
+
+
+def run_row(view: RunView, slot: int, pinned: bool, width: int) -> Row:
+    """One run's cells; ``slot`` is its colour and letter in the charts, -1 where it is not charted."""
+    status = view.status
+    sign, colour = STATES[status.state]
+    letter = "" if slot < 0 else chr(ord("A") + slot) + ("+" if pinned else "")
+    first = (Cell(letter, f"series-{slot + 1}", bold=True), Cell(view.name, bold=status.active))
+    figures = (
+        Cell(duration(view.remaining())),
+        Cell(_share(view.figure("dev", "accuracy"))),
+        Cell(_share(view.last("dev.robust_accuracy"))),
+    )
+    share = f"{status.progress:.0%}"
+    if width < 110:
+        return (*first, Cell(sign, colour), Cell(share), *figures)
+    rate = view.last("examples_per_second")
+    ratio = view.summary("step_time_ratio")
+    return (
+        *first,
+        Cell(f"{sign} {status.state}", colour),
+        Cell(share, "success" if status.active else "muted"),
+        Bar(status.progress, "success" if status.active else "faint"),
+        *figures,
+        Cell(f"{number(round(rate))}/s" if math.isfinite(rate) else "–"),
+        Cell(f"×{ratio:.2f}" if math.isfinite(ratio) else "–"),
+    )
+
+
+def log_rows(view: RunView, width: int) -> list[Row]:
+    """The run's log, long lines folded to ``width``; where it failed or has none, the end of what its process printed."""
+    rows: list[Row] = []
+
+    def say(text: str, colour: str, time: str = "", step: str = "") -> None:
+        for part in fold(text, width - LOG_MARGIN) or [""]:
+            rows.append((Cell(time, "faint"), Cell(step, "muted"), Cell(part, colour)))
+            time = step = ""
+
+    for line in view.log:
+        say(line.text, line.level, _clock(line.seconds), str(line.step))
+    if view.status.state in ("failed", "interrupted") or not rows:
+        for line in view.printed():
+            say(line, "muted")
+    if view.config_error:
+        say(view.config_error, "error")
+    if view.status.error and not any(view.status.error in line.text for line in view.log):
+        say(view.status.error, "error")
+    if view.status.active and view.progress:
+        say(view.progress, "muted")
+    return rows
+
+
+def fold(text: str, width: int, most: int = 8) -> list[str]:
+    """``text`` made visible, in at most ``most`` lines of ``width`` characters."""
+    shown = visible(text[: max(1, width) * most * 2])
+    return textwrap.wrap(shown, max(8, width), max_lines=most, placeholder=" …")
+
+
+def config_rows(shown: Sequence[RunView], slots: dict[str, int]) -> list[Row]:
+    """The first run's main keys and what differs from the defaults; with several runs, every value they differ in."""
+    trees = [(view, _flat(view)) for view in shown if view.config is not None]
+    if not trees:
+        return []
+    defaults = {key: value for key, (_, value, _) in configs.keys().items()}
+    wanted = [key for key in defaults if key != "run"]
+    wanted.sort(key=lambda key: _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS))
+    rows: list[Row] = []
+    for key in wanted:
+        values = [_value(tree[key]) for _, tree in trees]
+        named = ""
+        if len(set(values)) > 1:
+            for (view, _), value in zip(trees, values, strict=True):
+                slot = slots[view.name]
+                name = key if named != key else ""
+                named = key
+                rows.append((Cell(name, "primary"), Cell(f"{chr(ord('A') + slot)} {value}", f"series-{slot + 1}")))
+        elif key in _FIRST_KEYS or trees[0][1][key] != defaults[key]:
+            rows.append((Cell(key, "muted"), Cell(values[0])))
+    return rows
+
+
+def _flat(view: RunView) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+
+    def walk(branch: dict[str, Any], prefix: str) -> None:
+        for key, value in branch.items():
+            if isinstance(value, dict):
+                walk(value, f"{prefix}{key}.")  # pyright: ignore[reportUnknownArgumentType]
+            else:
+                flat[prefix + key] = value
+
+    walk(msgspec.to_builtins(view.config), "")
+    return flat
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(str(part) for part in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _share(value: float) -> str:
+    """``.812``: an accuracy in four cells; 1 as ``1.00``."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.3f}".lstrip("0") if value < 0.9995 else "1.00"
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

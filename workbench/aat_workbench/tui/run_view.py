@@ -1,0 +1,252 @@
+"""A run as the Training pane shows it: its curves, log and figures, kept up to date from its folder.
+
+Knows no widget. ``update`` reads a bounded amount, so that it may be called twice a second for every run.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from aat_datasets.errors import InputError
+from aat_models.config import Config
+from aat_models.events import (
+    Checkpointed,
+    ControlApplied,
+    Done,
+    Evaluation,
+    Event,
+    Failed,
+    Notice,
+    Progress,
+    Resumed,
+    Started,
+    Step,
+)
+from aat_workbench.runs import EventTail, RunFolder, RunStatus, list_runs
+
+__all__ = ["LogLine", "RunView", "Series", "duration", "refresh"]
+
+LOG_LINES = 500
+READ_BYTES = 1 << 20
+
+
+class Series(msgspec.Struct):
+    """One metric's points: ``xs`` are optimiser steps and rise."""
+
+    xs: list[float] = msgspec.field(default_factory=list[float])
+    ys: list[float] = msgspec.field(default_factory=list[float])
+
+    def add(self, x: float, y: float) -> None:
+        self.xs.append(x)
+        self.ys.append(y)
+
+    def drop_after(self, x: float) -> None:
+        place = bisect_right(self.xs, x)
+        del self.xs[place:], self.ys[place:]
+
+    def best(self) -> float:
+        return max((y for y in self.ys if math.isfinite(y)), default=math.nan)
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """``seconds`` since the run began; ``level`` names a colour of the theme."""
+
+    seconds: float
+    step: int
+    text: str
+    level: str = ""
+
+
+class RunView:
+    """See the module. ``changed`` counts what a screen would have to draw anew."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.name = folder.name
+        self.status = RunStatus()
+        self.changed = 0
+        self.looked = 0.0
+        self.config: Config | None = None
+        self.config_error = ""
+        self._tail: EventTail = EventTail(folder.events_path, limit=READ_BYTES)
+        self._stamp = (0, 0)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.series: dict[str, Series] = {}
+        self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self.started: Started | None = None
+        self.progress = ""
+        self._begin = 0.0
+        self._step = 0
+        self._pace: deque[tuple[int, float]] = deque(maxlen=20)
+
+    def update(self) -> None:
+        """Read the status and what was appended to the events."""
+        self.looked = time.perf_counter()
+        if self.config is None and not self.config_error:
+            try:
+                self.config = self.folder.config
+            except InputError as error:
+                self.config_error = str(error)
+        status = self.folder.status()
+        if status != self.status:
+            self.status = status
+            self.changed += 1
+        stamp = _stamp(self.folder.events_path)
+        if stamp == self._stamp and not self._tail.behind:
+            return
+        self._stamp = stamp
+        resets = self._tail.resets
+        records = self._tail.poll()
+        if self._tail.resets != resets:
+            self._forget()
+            self.changed += 1
+        for record in records:
+            self._take(record)
+        self.changed += bool(records)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to read than one ``update`` did."""
+        return self._tail.behind
+
+    # Records
+
+    def _take(self, record: Event) -> None:
+        if record.time and not self._begin:
+            self._begin = record.time
+        if isinstance(record, Step):
+            self._step = record.step
+            for name, value in record.metrics.items():
+                self._of(name).add(record.step, value)
+            if record.time:
+                self._pace.append((record.step, record.time))
+        elif isinstance(record, Evaluation):
+            for name, value in record.metrics.items():
+                self._of(f"{record.split}.{name}").add(record.step, value)
+            figures = " · ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in record.metrics.items())
+            self._say(record, f"{record.split}: {figures}", step=record.step)
+        elif isinstance(record, Resumed):
+            for series in self.series.values():
+                series.drop_after(record.step)
+            self._pace.clear()
+            self._say(record, f"goes on from step {record.step}", "primary", record.step)
+        else:
+            self._take_notice(record)
+
+    def _take_notice(self, record: Event) -> None:
+        if isinstance(record, Started):
+            self.started = record
+            size = f"{record.parameters / 1e6:.2f} M parameters"
+            self._say(
+                record, f"{' → '.join(record.stages)}: {record.total} steps, {size}, on {record.device}", "primary", 0
+            )
+        elif isinstance(record, Notice):
+            self._say(record, record.message, "warning" if record.level == "warning" else "")
+        elif isinstance(record, Checkpointed):
+            self._say(record, "checkpoint" + (", the best so far" if record.best else ""), "muted", record.step)
+        elif isinstance(record, ControlApplied):
+            self._say(record, f"{record.command} {record.value}".strip(), "primary", record.step)
+        elif isinstance(record, Progress):
+            share = f" {record.done}/{record.total}" if record.total else ""
+            self.progress = f"{record.message}{share}"
+        elif isinstance(record, Done):
+            self._say(record, "done", "success")
+        elif isinstance(record, Failed):
+            self._say(record, record.error + (f" ({record.hint})" if record.hint else ""), "error")
+
+    def _say(self, record: Event, text: str, level: str = "", step: int | None = None) -> None:
+        seconds = max(0.0, record.time - self._begin) if record.time else 0.0
+        self.log.append(LogLine(seconds, self._step if step is None else step, text, level))
+
+    def _of(self, name: str) -> Series:
+        return self.series.setdefault(name, Series())
+
+    # Figures
+
+    def figure(self, split: str, name: str) -> float:
+        """The best value of an evaluation's figure; the summary's where the events have none."""
+        best = self.series[f"{split}.{name}"].best() if f"{split}.{name}" in self.series else math.nan
+        return best if best == best else self.status.metrics.get(name, math.nan)
+
+    def last(self, name: str) -> float:
+        """The last value of a curve; not a number where there is none."""
+        series = self.series.get(name)
+        return series.ys[-1] if series and series.ys else math.nan
+
+    def summary(self, name: str) -> float:
+        """A figure of the run's summary; not a number where there is none."""
+        value = (self.status.summary or {}).get(name)
+        return float(value) if isinstance(value, int | float) else math.nan
+
+    def remaining(self) -> float:
+        """Seconds to the end at the pace of the last records; not a number where that is not known."""
+        if self.status.state != "running" or len(self._pace) < 2:
+            return math.nan
+        (first, begin), (last, end) = self._pace[0], self._pace[-1]
+        if last <= first or end <= begin:
+            return math.nan
+        return max(0, self.status.total - last) * (end - begin) / (last - first)
+
+    def printed(self, lines: int = 50, size: int = 16_384) -> list[str]:
+        """The end of what the run's process printed: what there is to read where no record says why it ended."""
+        try:
+            with self.folder.log_path.open("rb") as file:
+                file.seek(max(0, self.folder.log_path.stat().st_size - size))
+                return file.read().decode("utf-8", "replace").splitlines()[-lines:]
+        except OSError:
+            return []
+
+
+def refresh(
+    views: dict[str, RunView], root: Path, first: Iterable[str] = (), seconds: float = math.inf
+) -> tuple[list[RunView], bool]:
+    """Bring ``views`` in line with the runs in ``root``; returns them newest first, and whether all are up to date.
+
+    Runs named in ``first`` are brought up to date, then one other and as many more as fit into ``seconds``,
+    the oldest look first.
+    """
+    folders = list_runs(root)
+    names = {folder.name for folder in folders}
+    for name in [name for name in views if name not in names]:
+        del views[name]
+    ordered = [views.setdefault(folder.name, RunView(folder)) for folder in folders]
+    shown = set(first)
+    until = time.perf_counter() + seconds
+    complete, others = True, 0
+    for view in sorted(ordered, key=lambda view: (view.name not in shown, view.looked)):
+        if view.name not in shown:
+            if others and time.perf_counter() > until:
+                return ordered, False
+            others += 1
+        view.update()
+        complete = complete and not view.behind
+    return ordered, complete
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 m 20 s``, ``2 h 05 m``; a dash where it is not a number."""
+    if not math.isfinite(seconds):
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} m"
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)

@@ -1,0 +1,291 @@
+"""Generate: prompts to one or two models, their replies token by token, with probabilities and alternatives."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from aat_datasets.errors import AatError
+from aat_models.events import Token
+from aat_workbench.terminal import visible
+
+from ..asking import Asking, told
+from ..messages import GenerateFrom, PaneMessage, ProbeText
+from ..pane import Pane, PaneCommand
+from ..widgets.bars import ProbabilityBars, decimal
+from ..widgets.heat import TokenFlow
+from ..widgets.painted import clip
+from ..widgets.prompt import PromptInput
+from ..widgets.replies import Reply, Transcript, shown, token_words
+from ..widgets.sampling import SamplingControls
+
+__all__ = ["GeneratePane"]
+
+REDRAW = 0.1  # seconds between redraws while tokens stream
+EMPTY = "Type a prompt below; enter sends it to model A, and to B where one is chosen."
+NO_TOKENS = "The tokens of a reply stand here, each with its probability."
+
+
+class GeneratePane(Pane):
+    """Sampling controls, transcript, the tokens of one reply, the prompt."""
+
+    ABOUT = (
+        "Sends a prompt to one or two models and streams their replies. Every token stands with its probability "
+        "beneath: the less likely, the hotter; the cursor shows what else the model could have written there. "
+        "A reply can be probed: how does a classifier take it?"
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "prompt", "prompt", id="generate.prompt"),
+        Binding("p", "probe", "probe this text", id="generate.probe"),
+        Binding("r", "next_reply", "other reply", id="generate.reply"),
+        Binding("t", "target", "choose model", id="generate.target"),
+        Binding("x,escape", "stop", "stop", id="generate.stop", key_display="x"),
+    ]
+    DEFAULT_CSS = """
+    GeneratePane .box {
+        border: round $border-blurred; border-title-color: $foreground; border-subtitle-color: $muted;
+    }
+    GeneratePane .box:focus-within { border: round $border; }
+    GeneratePane #transcript-box { height: 1fr; min-height: 5; }
+    GeneratePane #tokens-box { height: 40%; min-height: 6; }
+    GeneratePane #tokens-box > Horizontal { height: 1fr; }
+    GeneratePane #tokens { width: 3fr; height: 1fr; overflow-y: auto; margin: 0 1; }
+    GeneratePane #alternatives { width: 2fr; height: auto; margin-right: 1; }
+    GeneratePane #alternatives-title { height: 1; color: $muted; }
+    GeneratePane #prompt-box { height: 3; padding: 0 1; }
+    GeneratePane #prompt-box > Horizontal { height: 1; }
+    GeneratePane #prompt-box .prompt { width: 2; color: $primary; text-style: bold; }
+    GeneratePane #prompt-box PromptInput { width: 1fr; background: transparent; padding: 0; }
+    GeneratePane.-wide #middle { layout: horizontal; }
+    GeneratePane #middle { height: 1fr; }
+    GeneratePane.-wide #transcript-box, GeneratePane.-wide #tokens-box { width: 1fr; height: 1fr; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._asking: Asking | None = None
+        self._live: list[Reply] = []
+        self._grown: list[Reply] = []
+        self._shown: Reply | None = None
+        self._redraw: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield SamplingControls(self.workbench.runs_root, id="controls")
+        with Vertical(id="middle"):
+            with Vertical(id="transcript-box", classes="box"):
+                yield Transcript(empty=EMPTY, id="transcript")
+            with Vertical(id="tokens-box", classes="box"), Horizontal():
+                yield TokenFlow(empty=NO_TOKENS, id="tokens")
+                with Vertical(id="alternatives"):
+                    yield Static("", id="alternatives-title", markup=False)
+                    yield ProbabilityBars(most=8, id="alternative-bars")
+        with Vertical(id="prompt-box", classes="box"), Horizontal():
+            yield Static("›", classes="prompt", markup=False)
+            yield PromptInput(id="prompt")
+
+    def on_mount(self) -> None:
+        self.query_one("#transcript-box").border_title = Text(" Transcript ")
+        self.query_one("#tokens-box").border_title = Text(" Tokens ")
+        self.query_one("#tokens-box").border_subtitle = Text(" beneath: probability; the hotter, the less likely ")
+        self.query_one("#prompt-box").border_title = Text(" Prompt ")
+        self._redraw = self.set_interval(REDRAW, self._flush, pause=True)
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.width >= 160, "-wide")
+
+    # Parts
+
+    @property
+    def controls(self) -> SamplingControls:
+        return self.query_one(SamplingControls)
+
+    @property
+    def transcript(self) -> Transcript:
+        return self.query_one(Transcript)
+
+    @property
+    def tokens(self) -> TokenFlow:
+        return self.query_one(TokenFlow)
+
+    @property
+    def prompt(self) -> PromptInput:
+        return self.query_one(PromptInput)
+
+    @property
+    def asking(self) -> Asking:
+        if self._asking is None:
+            self._asking = Asking(self.workbench.session)
+        return self._asking
+
+    @property
+    def writing(self) -> bool:
+        """Whether a reply is on its way."""
+        return bool(self._live)
+
+    # What the app and other panes ask
+
+    def shown(self) -> None:
+        self.controls.refresh_targets()
+        focused = self.screen.focused
+        if focused is None or self not in focused.ancestors_with_self:
+            self.prompt.focus()
+
+    def receive(self, message: PaneMessage) -> None:
+        if isinstance(message, GenerateFrom):
+            self.controls.target = message.target
+            self.prompt.put(message.prompt)
+            self.prompt.focus()
+
+    def commands(self) -> Iterable[PaneCommand]:
+        yield PaneCommand("Prompt", "Type a prompt", self.action_prompt)
+        if self.writing:
+            yield PaneCommand("Stop", "What was written is kept", self.action_stop)
+        if self._shown is not None and self._shown.tokens:
+            yield PaneCommand("Probe this text", "Put the reply into the probe", self.action_probe)
+
+    # Sending
+
+    def on_prompt_input_sent(self, event: PromptInput.Sent) -> None:
+        event.stop()
+        if self.writing:
+            self.notify("A reply is on its way; escape stops it.", markup=False)
+            return
+        try:
+            params = self.controls.params()
+        except AatError as error:
+            self.notify(visible(told(error)), severity="error", markup=False)
+            return
+        models = [("A", self.controls.target), ("B", self.controls.other)]
+        told_settings = self.controls.told()
+        replies = [Reply(side, target, event.text, told_settings) for side, target in models if target]
+        self.prompt.remember(event.text)
+        self._live = list(replies)
+        self.transcript.add(event.text, replies)
+        self._show_reply(replies[0])
+        assert self._redraw is not None
+        self._redraw.resume()
+        for reply in replies:
+            self.run_worker(self._write(reply, params), group="generate")
+
+    async def _write(self, reply: Reply, params: dict[str, Any]) -> None:
+        ended = "stopped"
+        try:
+            if not (await self.asking.load(reply.target)).get("has_decoder"):
+                reply.problem = (
+                    f"{reply.target} has no decoder: it was trained to classify, so it cannot write. "
+                    "Choose a model trained on texts with replies (data list shows which datasets have them)."
+                )
+                ended = "no decoder"
+                return
+            stream = self.workbench.session.stream("generate", target=reply.target, prompt=reply.prompt, **params)
+            try:
+                async for event in stream:
+                    if isinstance(event, Token):
+                        reply.take(event)
+                        self._grown.append(reply)
+                reply.summary = dict(stream.result or {})
+                ended = "done"
+            finally:
+                await stream.aclose()
+        except AatError as error:
+            reply.problem = told(error)
+            ended = "failed"
+        finally:
+            reply.state = ended
+            self._ended(reply)
+
+    def _ended(self, reply: Reply) -> None:
+        if reply in self._live:
+            self._live.remove(reply)
+        if not self.is_attached:
+            return
+        self._grown.append(reply)
+        self._flush()
+        if not self._live and self._redraw is not None:
+            self._redraw.pause()
+
+    def action_stop(self) -> None:
+        """Stop the replies on their way; what was written stays."""
+        if self.writing:
+            self.workers.cancel_group(self, "generate")
+        elif self.prompt.has_focus:
+            self.tokens.focus()
+
+    def _flush(self) -> None:
+        grown, self._grown = self._grown, []
+        for reply in dict.fromkeys(grown):
+            self.transcript.draw(reply)
+            if reply is self._shown:
+                self._show_reply(reply)
+
+    # Tokens of one reply
+
+    def _show_reply(self, reply: Reply) -> None:
+        same = reply is self._shown
+        self._shown = reply
+        self.tokens.show(token_words(reply), NO_TOKENS)
+        if not same:
+            self.tokens.cursor = -1
+        elif self.tokens.cursor >= 0:
+            self._show_alternatives(self.tokens.cursor)
+        title = Text(f" Tokens · {reply.side} {clip(reply.target, 32)} ")
+        self.query_one("#tokens-box").border_title = title
+        if reply.tokens and reply.state != "writing" and self.tokens.cursor < 0:
+            self.tokens.cursor = 0
+
+    def on_token_flow_moved(self, event: TokenFlow.Moved) -> None:
+        event.stop()
+        self._show_alternatives(event.index)
+
+    def _show_alternatives(self, index: int) -> None:
+        title, bars = (
+            self.query_one("#alternatives-title", Static),
+            self.query_one("#alternative-bars", ProbabilityBars),
+        )
+        tokens = self._shown.tokens if self._shown is not None else []
+        if not 0 <= index < len(tokens):
+            title.update("")
+            bars.clear()
+            return
+        token = tokens[index]
+        name = clip(shown(token.text), 16)
+        title.update(f"token {index + 1} of {len(tokens)}: {name} {decimal(token.probability)}, among")
+        options = {shown(text): p for text, p in token.alternatives}
+        options.setdefault(shown(token.text), token.probability)
+        bars.show(list(options), list(options.values()), chosen=list(options).index(shown(token.text)))
+
+    def action_next_reply(self) -> None:
+        """Show the tokens of the reply before; after the first, the last."""
+        replies = self.transcript.replies
+        if replies:
+            here = replies.index(self._shown) if self._shown in replies else 0
+            self._show_reply(replies[(here - 1) % len(replies)])
+            self.tokens.focus()
+
+    def action_prompt(self) -> None:
+        """Type a prompt."""
+        self.prompt.focus()
+
+    def action_target(self) -> None:
+        """Choose model A."""
+        self.controls.focus_target()
+
+    def action_probe(self) -> None:
+        """Put the reply whose tokens are shown into the probe."""
+        if self._shown is not None and self._shown.text.strip():
+            self.post_message(ProbeText(self._shown.text.strip()))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.prompt.focus()
+
+    def on_field_left(self) -> None:
+        self.tokens.focus()

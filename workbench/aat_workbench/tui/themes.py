@@ -1,0 +1,154 @@
+"""The app's own themes, and the colours its charts and labels take from them.
+
+Series colours follow Okabe and Ito's palette for colour-blind readers, lightened or darkened to the background; no
+figure relies on colour alone.
+"""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+__all__ = ["DARK", "FALLBACKS", "LIGHT", "THEMES", "plain", "series_colours"]
+
+_DARK_SERIES = ("#56b4e9", "#e69f00", "#2fbf94", "#d98cb8", "#f0e442", "#e0764a", "#8fa3ff", "#b0b8c0")
+_LIGHT_SERIES = ("#0063a3", "#a35c00", "#00755a", "#9c3f78", "#6e6600", "#b34700", "#3f4fc4", "#555c63")
+_CONTRAST_SERIES = ("#5fd7ff", "#ffaf00", "#00ffaf", "#ff87d7", "#ffff5f", "#ff875f", "#afafff", "#ffffff")
+
+
+def _series(colours: tuple[str, ...]) -> dict[str, str]:
+    return {f"series-{number}": colour for number, colour in enumerate(colours, start=1)}
+
+
+DARK = Theme(
+    name="workbench-dark",
+    primary="#6cb0f0",
+    secondary="#8b98a8",
+    accent="#e0af68",
+    warning="#e0af68",
+    error="#ec7470",
+    success="#6cc08b",
+    foreground="#ced6de",
+    background="#0f1317",
+    surface="#141a20",
+    panel="#1c242c",
+    dark=True,
+    variables={
+        "border": "#6cb0f0",
+        "border-blurred": "#2c3742",
+        "block-cursor-background": "#24435f",
+        "block-cursor-foreground": "#f2f6fa",
+        "block-cursor-text-style": "none",
+        "block-cursor-blurred-background": "#1f2a34",
+        "block-cursor-blurred-foreground": "#ced6de",
+        "input-cursor-background": "#ced6de",
+        "input-selection-background": "#6cb0f0 30%",
+        "scrollbar": "#2c3742",
+        "scrollbar-hover": "#3d4b59",
+        "scrollbar-active": "#6cb0f0",
+        "scrollbar-background": "#12171c",
+        "scrollbar-background-hover": "#12171c",
+        "scrollbar-background-active": "#12171c",
+        "scrollbar-corner-color": "#12171c",
+        "muted": "#8794a1",
+        "faint": "#56626e",
+        "grid": "#27313a",
+        **_series(_DARK_SERIES),
+    },
+)
+
+LIGHT = Theme(
+    name="workbench-light",
+    primary="#1261a8",
+    secondary="#5a6672",
+    accent="#8f5a00",
+    warning="#8f5a00",
+    error="#b3261e",
+    success="#1a7340",
+    foreground="#22282e",
+    background="#fbfaf7",
+    surface="#f4f2ed",
+    panel="#e9e6df",
+    dark=False,
+    variables={
+        "border": "#1261a8",
+        "border-blurred": "#cfcbc1",
+        "block-cursor-background": "#cfe3f6",
+        "block-cursor-foreground": "#101418",
+        "block-cursor-text-style": "none",
+        "block-cursor-blurred-background": "#e6e9ea",
+        "block-cursor-blurred-foreground": "#22282e",
+        "input-cursor-background": "#22282e",
+        "input-cursor-foreground": "#fbfaf7",
+        "input-selection-background": "#1261a8 25%",
+        "scrollbar": "#cfcbc1",
+        "scrollbar-hover": "#b5b0a4",
+        "scrollbar-active": "#1261a8",
+        "scrollbar-background": "#f1efe9",
+        "scrollbar-background-hover": "#f1efe9",
+        "scrollbar-background-active": "#f1efe9",
+        "scrollbar-corner-color": "#f1efe9",
+        "muted": "#5d666f",
+        "faint": "#9a9c9a",
+        "grid": "#dedad0",
+        **_series(_LIGHT_SERIES),
+    },
+)
+
+CONTRAST = Theme(
+    name="workbench-contrast",
+    primary="#5fd7ff",
+    secondary="#d0d0d0",
+    accent="#ffd75f",
+    warning="#ffd75f",
+    error="#ff8787",
+    success="#5fff87",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#262626",
+    dark=True,
+    text_alpha=1.0,
+    variables={
+        "border": "#ffd75f",
+        "border-blurred": "#8a8a8a",
+        "block-cursor-background": "#ffd75f",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-text-style": "bold",
+        "block-cursor-blurred-background": "#444444",
+        "block-cursor-blurred-foreground": "#ffffff",
+        "scrollbar": "#8a8a8a",
+        "scrollbar-hover": "#b2b2b2",
+        "scrollbar-active": "#ffd75f",
+        "scrollbar-background": "#1c1c1c",
+        "scrollbar-background-hover": "#1c1c1c",
+        "scrollbar-background-active": "#1c1c1c",
+        "scrollbar-corner-color": "#1c1c1c",
+        "muted": "#d0d0d0",
+        "faint": "#a8a8a8",
+        "grid": "#444444",
+        **_series(_CONTRAST_SERIES),
+    },
+)
+
+THEMES = (DARK, LIGHT, CONTRAST)
+
+
+# What the app's styles name beyond Textual's own colours, for themes that do not know it: greys and hues that can be
+# read on dark and on light.
+FALLBACKS = {
+    "muted": "#86909a",
+    "faint": "#6d7680",
+    "grid": "#565e66",
+    **_series(("#3d95c9", "#c98500", "#1f9e7a", "#c06f9d", "#a39a1e", "#cf5f33", "#6f7ff0", "#8a939b")),
+}
+
+
+def plain(variables: dict[str, str], name: str) -> str:
+    """The colour ``name`` of a theme's CSS variables as Rich takes it; ``default`` where it is no plain colour."""
+    value = variables.get(name, "")
+    return value[:7] if value.startswith("#") else "default"
+
+
+def series_colours(variables: dict[str, str]) -> list[str]:
+    """The chart colours of the theme whose CSS variables these are (``app.theme_variables``), in order of use."""
+    return [plain(variables, f"series-{number}") for number in range(1, len(_DARK_SERIES) + 1)]

@@ -1,0 +1,355 @@
+"""A chart of several curves: axes, legend with last and best values, cursor, in a few milliseconds a frame.
+
+A curve's colour says which run it is, its letter says so without colour, a dotted line is the second metric. A value
+that is no number is a gap; an infinite one is marked at the edge.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import msgspec
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from ...terminal import utf8_locale
+from ..themes import plain, series_colours
+from .plotting import Canvas, log_ticks, number, rounded, short, thin, ticks
+from .table import clip
+
+__all__ = ["Curve", "CurveChart"]
+
+
+class Curve(msgspec.Struct):
+    """One line of a chart. ``xs`` rises; ``colour`` counts from 0; ``best`` says which value is worth naming."""
+
+    label: str
+    xs: Sequence[float]
+    ys: Sequence[float]
+    colour: int = 0
+    letter: str = ""
+    dotted: bool = False
+    best: Literal["max", "min", ""] = ""
+
+    def at(self, x: float) -> float:
+        """The value at the last point not after ``x``; not a number before the first."""
+        place = bisect_right(self.xs, x) - 1
+        return self.ys[place] if place >= 0 else math.nan
+
+    def last(self) -> float:
+        return self.ys[-1] if self.ys else math.nan
+
+    def best_value(self) -> float:
+        real = [y for y in self.ys if math.isfinite(y)]
+        if not real or not self.best:
+            return math.nan
+        return max(real) if self.best == "max" else min(real)
+
+
+_ASCII = str.maketrans({"·": ".", "∞": "inf", "–": "-"})
+
+
+class Frame(msgspec.Struct):
+    """A drawn chart: its lines of cells, and where the plot lies in them."""
+
+    lines: list[list[tuple[str, str]]]
+    left: int
+    width: int
+    low: float
+    high: float
+
+
+class CurveChart(Widget, can_focus=True):
+    """See the module. ``set_curves`` shows curves; the cursor reads their values at one x.
+
+    Args:
+        unit: what x counts, named at the cursor.
+        limits: (low, high) that y always includes; ``None`` leaves that end to the data.
+        empty: said while there is nothing to draw.
+    """
+
+    DEFAULT_CSS = """
+    CurveChart { width: 1fr; height: 1fr; min-height: 3; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "cursor(-1)", "read left", show=False),
+        Binding("right", "cursor(1)", "read right", show=False),
+        Binding("escape", "no_cursor", "cursor off", show=False),
+        Binding("y", "log", "log y", show=False, tooltip="logarithmic y axis on the chart in focus", id="chart.log"),
+    ]
+
+    cursor: reactive[int] = reactive(-1)
+    log_y: reactive[bool] = reactive(False)
+
+    def __init__(
+        self,
+        *,
+        unit: str = "step",
+        limits: tuple[float | None, float | None] = (None, None),
+        empty: str = "nothing recorded yet",
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self._unit = unit
+        self._limits = limits
+        self._empty = empty
+        self._curves: list[Curve] = []
+        self._frame: Frame | None = None
+        self._key: object = None
+        self._version = 0
+        self._ascii = not utf8_locale()
+
+    def set_curves(self, curves: Sequence[Curve], empty: str = "") -> None:
+        """Show these curves; those whose lists grew since are drawn anew. ``empty`` is said where there are none."""
+        self._curves = list(curves)
+        self._empty = empty or self._empty
+        self._version += 1
+        self.refresh()
+
+    # Reading
+
+    def watch_cursor(self) -> None:
+        self.refresh()
+
+    def watch_log_y(self) -> None:
+        self.refresh()
+
+    def action_cursor(self, by: int) -> None:
+        frame = self._draw()
+        if frame.width > 0:
+            start = frame.width - 1 if self.cursor < 0 else self.cursor + by
+            self.cursor = max(0, min(frame.width - 1, start))
+
+    def action_no_cursor(self) -> None:
+        self.cursor = -1
+
+    def action_log(self) -> None:
+        self.log_y = not self.log_y
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        frame = self._draw()
+        place = event.x - frame.left
+        self.cursor = place if 0 <= place < frame.width else -1
+
+    def on_leave(self) -> None:
+        self.cursor = -1
+
+    def on_blur(self) -> None:
+        self.cursor = -1
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        frame = self._draw()
+        base = self.rich_style
+        variables = self.app.theme_variables
+        inks = series_colours(variables)
+        segments: list[Segment] = []
+        for text, colour in frame.lines[y] if y < len(frame.lines) else []:
+            shade = inks[int(colour) % len(inks)] if colour.isdigit() else plain(variables, colour)
+            segments.append(Segment(text, base + Style(color=shade)))
+        return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _draw(self) -> Frame:
+        key = (self.size, self._version, self.cursor, self.log_y)
+        if self._frame is None or key != self._key:
+            self._frame, self._key = self._make(self.size), key
+        return self._frame
+
+    def _make(self, size: Size) -> Frame:
+        curves = [curve for curve in self._curves if curve.xs]
+        if not curves or size.width < 12 or size.height < 3:
+            lines = [[(clip(self._empty, size.width), "faint")]] if not curves else []
+            return Frame(lines, 0, 0, 0.0, 0.0)
+        low, high = min(curve.xs[0] for curve in curves), max(curve.xs[-1] for curve in curves)
+        if high <= low:
+            high = low + 1
+        plot_height = size.height - (3 if size.height >= 6 else 2)
+        scale, marks = self._scale(curves, max(3, min(6, plot_height // 2)))
+        texts = {scale.row(mark, plot_height): self._tick_text(mark, marks) for mark in marks}
+        left = max((len(text) for text in texts.values()), default=0) + 1
+        width = max(4, size.width - left - 2)
+        canvas, ends, edges = self._ink(curves, low, high, scale, width, plot_height)
+        frame = Frame([], left, width, low, high)
+        frame.lines.append(self._legend(curves, frame, size.width))
+        for row in range(plot_height):
+            frame.lines.append(self._plot_row(row, texts, canvas, ends, edges, frame))
+        frame.lines.extend(self._x_axis(frame, size.height - len(frame.lines)))
+        return frame
+
+    def _scale(self, curves: list[Curve], most: int) -> tuple[Scale, list[float]]:
+        """The scale of y and its ticks; a linear one begins and ends on a tick."""
+        real = [y for curve in curves for y in curve.ys if math.isfinite(y) and (y > 0 or not self.log_y)]
+        low, high = (min(real), max(real)) if real else (0.1, 1.0)
+        if not self.log_y:
+            low = low if self._limits[0] is None else min(low, self._limits[0])
+            high = high if self._limits[1] is None else max(high, self._limits[1])
+        scale = Scale(low, high, self.log_y)
+        if self.log_y:
+            return scale, log_ticks(scale.low, scale.high, most)
+        marks = rounded(scale.low, scale.high, most)
+        return Scale(marks[0], marks[-1]), marks
+
+    def _tick_text(self, mark: float, marks: list[float]) -> str:
+        if self.log_y:
+            return short(10**mark, 10**mark)
+        return short(mark, marks[1] - marks[0] if len(marks) > 1 else 0.0)
+
+    def _ink(
+        self, curves: list[Curve], low: float, high: float, scale: Scale, width: int, height: int
+    ) -> tuple[Canvas, dict[tuple[int, int], tuple[str, int]], dict[tuple[int, int], tuple[str, int]]]:
+        """The dots, the letters after the curves' ends and the marks of infinite values, both by (column, row)."""
+        canvas = Canvas(width, height)
+        ends: dict[tuple[int, int], tuple[str, int]] = {}
+        edges: dict[tuple[int, int], tuple[str, int]] = {}
+        across, down = 2 * width - 1, 4 * height - 1
+        for curve in reversed(curves):
+            before: tuple[int, int] | None = None
+            for x, y in thin(curve.xs, curve.ys, low, high, 2 * width):
+                if y != y or (self.log_y and y <= 0):
+                    before = None
+                    continue
+                if math.isinf(y):
+                    column = min(width - 1, round((x - low) / (high - low) * across) // 2)
+                    edges[column, 0 if y > 0 else height - 1] = ("▲" if y > 0 else "▼", curve.colour)
+                    before = None
+                    continue
+                here = (round((x - low) / (high - low) * across), round((1 - scale.share(y)) * down))
+                canvas.line(*(before or here), *here, curve.colour, curve.dotted)
+                before = here
+            if before is not None and curve.letter:
+                column = min(width, before[0] // 2 + 1)
+                ends[column, _free(before[1] // 4, column, ends, height)] = (curve.letter, curve.colour)
+        return canvas, ends, edges
+
+    def _plot_row(
+        self,
+        row: int,
+        texts: dict[int, str],
+        canvas: Canvas,
+        ends: dict[tuple[int, int], tuple[str, int]],
+        edges: dict[tuple[int, int], tuple[str, int]],
+        frame: Frame,
+    ) -> list[tuple[str, str]]:
+        tick = texts.get(row)
+        axis = ("+" if tick else "|") if self._ascii else ("┤" if tick else "│")
+        line = [((tick or "").rjust(frame.left - 1), "muted"), (axis, "faint")]
+        grid = ("." if self._ascii else "┈") if tick else " "
+        for column in range(canvas.width):
+            mark = edges.get((column, row)) or ends.get((column, row))
+            glyph = canvas.glyph(column, row, self._ascii)
+            if mark:
+                sign = {"▲": "^", "▼": "v"}.get(mark[0], mark[0]) if self._ascii else mark[0]
+                line.append((sign, str(mark[1])))
+            elif glyph != " ":
+                line.append((glyph, str(canvas.ink[row][column])))
+            elif column == self.cursor:
+                line.append(("|" if self._ascii else "│", "muted"))
+            else:
+                line.append((grid, "grid"))
+        letter, colour = ends.get((canvas.width, row), ("", 0))
+        line.append((letter, str(colour)))
+        return _merged(line)
+
+    def _x_axis(self, frame: Frame, rows: int) -> list[list[tuple[str, str]]]:
+        marks = [mark for mark in ticks(frame.low, frame.high, max(2, frame.width // 12)) if mark == round(mark)]
+        step = marks[1] - marks[0] if len(marks) > 1 else 0.0
+        line = ["-" if self._ascii else "─"] * frame.width
+        texts = [" "] * (frame.left + frame.width + 2)
+        free = 0
+        for mark in marks:
+            column = round((mark - frame.low) / (frame.high - frame.low) * (frame.width - 1))
+            line[column] = "+" if self._ascii else "┬"
+            text = short(mark, step)
+            start = min(max(free, frame.left + column - len(text) // 2), len(texts) - len(text))
+            if start >= free:
+                texts[start : start + len(text)] = text
+                free = start + len(text) + 1
+        if free + len(self._unit) + 1 < len(texts):
+            texts[-len(self._unit) :] = self._unit
+        corner = "+" if self._ascii else "└"
+        axis = [(" " * (frame.left - 1), ""), (corner + "".join(line), "faint")]
+        return [axis, [("".join(texts), "muted")]][2 - rows :] if rows > 0 else []
+
+    def _legend(self, curves: list[Curve], frame: Frame, width: int) -> list[tuple[str, str]]:
+        """Every curve's letter, name and value: at the cursor, or its last and its best."""
+        line: list[tuple[str, str]] = []
+        reading = 0 <= self.cursor < frame.width
+        x = frame.low + (frame.high - frame.low) * self.cursor / max(1, frame.width - 1)
+        if reading:
+            line.append((f"{self._unit} {x:.0f}  ", "foreground"))
+        names = [curve.letter + ("·" if curve.dotted else "") for curve in curves]
+        values = [number(curve.at(x) if reading else curve.last()) for curve in curves]
+        bests = ["" if reading else number(curve.best_value()) for curve in curves]
+        for with_best, with_label in ((True, True), (False, True), (False, False)):
+            said: list[tuple[str, str]] = []
+            for curve, name, value, best in zip(curves, names, values, bests, strict=True):
+                key = f"{name} {curve.label}" if with_label or not name else name
+                said.append((key.lstrip() + " ", str(curve.colour)))
+                said.append((value, "foreground"))
+                if with_best and best not in ("", "–", value):
+                    said.append((f" {curve.best} {best}", "muted"))
+                said.append(("  ", ""))
+            if sum(cell_len(text) for text, _ in line + said) - 2 <= width:
+                break
+        if self._ascii:
+            return [(text.translate(_ASCII), colour) for text, colour in line + said]
+        return line + said
+
+
+class Scale(msgspec.Struct):
+    """Values to heights. On a log scale ``low`` and ``high`` become exponents of ten."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if self.log:
+            self.low, self.high = math.log10(self.low), math.log10(self.high)
+        if self.high - self.low < 1e-12:
+            pad = abs(self.low) * 0.1 or 0.5
+            self.low, self.high = self.low - pad, self.high + pad
+        if self.log:  # what a float can hold
+            self.low, self.high = max(self.low, -307.0), min(self.high, 307.0)
+
+    def share(self, value: float) -> float:
+        """0 at the bottom, 1 at the top; what lies outside is clipped."""
+        at = math.log10(value) if self.log else value
+        return min(1.0, max(0.0, (at - self.low) / (self.high - self.low)))
+
+    def row(self, mark: float, height: int) -> int:
+        """The cell row of a tick, which on a log scale is an exponent."""
+        share = min(1.0, max(0.0, (mark - self.low) / (self.high - self.low)))
+        return round((1 - share) * (4 * height - 1)) // 4
+
+
+def _free(row: int, column: int, taken: dict[tuple[int, int], tuple[str, int]], height: int) -> int:
+    """The row nearest to ``row`` that has no letter in ``column`` yet."""
+    for distance in range(height):
+        for near in (row - distance, row + distance):
+            if 0 <= near < height and (column, near) not in taken:
+                return near
+    return row
+
+
+def _merged(line: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Neighbours of one colour in one piece: fewer segments, fewer bytes to the terminal."""
+    merged: list[tuple[str, str]] = []
+    for text, colour in line:
+        if merged and merged[-1][1] == colour:
+            merged[-1] = (merged[-1][0] + text, colour)
+        else:
+            merged.append((text, colour))
+    return merged

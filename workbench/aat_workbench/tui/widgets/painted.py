@@ -1,0 +1,109 @@
+"""A widget that draws its own lines for the width it has, as high as they are; and what such widgets measure with."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from aat_workbench.terminal import visible
+
+__all__ = ["Painted", "clip", "fit"]
+
+ELLIPSIS = "…"
+
+
+def clip(text: str, cells: int) -> str:
+    """``text`` made visible and cut to ``cells`` terminal cells, with an ellipsis where something was cut.
+
+    Looks at no more of ``text`` than can be shown, so that a word of a megabyte costs nothing.
+    """
+    if cells <= 0:
+        return ""
+    # A cell holds at most a base character and four combining marks: `visible` counts the marks beyond those.
+    most = cells * 5 + 8
+    shown = visible(text[:most])
+    if len(text) <= most and cell_len(shown) <= cells:
+        return shown
+    return set_cell_size(shown, cells - 1).rstrip() + ELLIPSIS
+
+
+def fit(text: str, cells: int, *, right: bool = False) -> str:
+    """``clip`` and padding to exactly ``cells`` cells; ``right`` puts the text at the right edge."""
+    shown = clip(text, cells)
+    space = " " * max(cells - cell_len(shown), 0)
+    return space + shown if right else shown + space
+
+
+class Painted(Widget):
+    """Base of widgets whose lines depend on nothing but their data, their width and the theme.
+
+    A subclass gives ``paint``; the height follows from it, and whatever contains the widget scrolls.
+    """
+
+    DEFAULT_CSS = "Painted { height: auto; }"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._painted: tuple[int, list[Strip]] | None = None
+
+    def paint(self, width: int) -> list[Strip]:
+        """Every line of the widget at ``width`` cells."""
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        """The data changed: measure and draw again."""
+        self._painted = None
+        self.refresh(layout=True)
+
+    def notify_style_update(self) -> None:
+        """The theme or a class changed: the lines hold colours, so they are drawn again."""
+        super().notify_style_update()
+        self._painted = None
+
+    def lines(self, width: int) -> list[Strip]:
+        if self._painted is None or self._painted[0] != width:
+            self._painted = (width, self.paint(width))
+        return self._painted[1]
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self.lines(width)) if width else 0
+
+    def render_line(self, y: int) -> Strip:
+        width = self.content_size.width
+        lines = self.lines(width)
+        if y < len(lines):
+            return lines[y].adjust_cell_length(width, self.rich_style)
+        return Strip.blank(width, self.rich_style)
+
+    def strip(self, parts: Iterable[tuple[str, Style]]) -> Strip:
+        """One line of ``parts``, each with its style over the widget's own."""
+        base = self.rich_style
+        return Strip([Segment(text, base + style) for text, style in parts if text])
+
+    def shade(self, name: str, strength: float) -> Style:
+        """A background between the widget's own and the component's colour, with a foreground that is legible on it.
+
+        ``strength`` is 0 (nothing) to 1.
+        """
+        strength = min(max(strength, 0.0), 1.0)
+        _, background = self.background_colors
+        colour = background.blend(self.get_component_styles(name).color, 0.85 * strength)
+        text = colour.get_contrast_text(1.0)
+        return Style(color=(colour + text).rich_color, bgcolor=colour.rich_color)
+
+    def ink(self, name: str) -> Style:
+        """A component's foreground and attributes, without its background."""
+        style = self.get_component_rich_style(name)
+        return style.without_color + Style(color=style.color)
+
+    def badge(self, name: str) -> Style:
+        """The component's colour as a background, with a foreground that is legible on it."""
+        colour = self.get_component_styles(name).color
+        return Style(color=(colour + colour.get_contrast_text(1.0)).rich_color, bgcolor=colour.rich_color, bold=True)

@@ -1,0 +1,174 @@
+"""The arithmetic of a chart in character cells: ticks, number texts, thinning, and dots in Braille patterns.
+
+Plain Python on purpose: a few thousand points reach the screen at most, and importing numpy takes longer than drawing
+them. Long curves are thinned to the lowest and highest point of every dot column first, with built-in functions.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+__all__ = ["Canvas", "block", "log_ticks", "number", "rounded", "short", "thin", "ticks"]
+
+# Bits of a Braille cell's eight dots, by row then column.
+_BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """At most ``most`` round values within ``[low, high]``, a step of 1, 2 or 5 times a power of ten apart."""
+    span = high - low
+    if most < 1 or not math.isfinite(span) or span <= 0:
+        return [low] if most >= 1 and math.isfinite(low) else []
+    power = 10.0 ** math.floor(math.log10(span / most))
+    for _ in range(3):
+        for factor in (1, 2, 5):
+            step = factor * power
+            first = math.ceil(low / step - 1e-9)
+            last = math.floor(high / step + 1e-9)
+            if last - first + 1 <= most:
+                return [place * step for place in range(first, last + 1)]
+        power *= 10
+    return []
+
+
+def rounded(low: float, high: float, most: int) -> list[float]:
+    """At most ``most`` (two at least) round values a step apart that enclose ``[low, high]``, ``low < high``."""
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    while True:
+        for factor in (1, 2, 2.5, 5):
+            step = factor * power
+            first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+            if last - first + 1 <= max(2, most):
+                return [place * step for place in range(first, max(last, first + 1) + 1)]
+        power *= 10
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """At most ``most`` exponents of ten within ``[low, high]``: of 1, 2 and 5 times powers of ten, or powers alone."""
+    for factors in ((1, 2, 5), (1,)):
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        marks = [power + math.log10(factor) for power in powers for factor in factors]
+        marks = [mark for mark in marks if low - 1e-9 <= mark <= high + 1e-9]
+        if marks and len(marks) <= most:
+            return marks
+    return [mark for mark in ticks(low, high, most) if mark == int(mark)]
+
+
+def number(value: float) -> str:
+    """A figure to read: four significant digits, ``12.3k`` beyond ten thousand, ``–`` where it is not a number."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    size = abs(value)
+    if size >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    if size >= 1e4:
+        return f"{value / 1e3:.3g}k"
+    if size and size < 1e-3:
+        return f"{value:.3g}".replace("e-0", "e-")
+    if value == int(value) and size >= 1:
+        return str(int(value))
+    return f"{value:.4g}" if size >= 1 else f"{value:.3f}"
+
+
+def short(value: float, step: float = 0.0) -> str:
+    """A tick's text: as many digits as ticks ``step`` apart need."""
+    size = abs(value)
+    if size < 1e-12:
+        return "0"
+    if size >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    if size >= 1e4:
+        return f"{value / 1e3:.4g}k"
+    if size < 1e-3:
+        return f"{value:.2g}".replace("e-0", "e-")
+    if not step:  # a tick alone
+        return f"{value:.4g}"
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    if abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
+        digits += 1  # steps of 2.5
+    return f"{value:.{min(digits, 6)}f}"
+
+
+def block(share: float, width: int, *, ascii_only: bool = False) -> str:
+    """A bar of at most ``width`` cells, in eighths of a cell; a share above nothing shows something."""
+    if not share > 0 or width <= 0:
+        return ""
+    if ascii_only:
+        return "#" * max(1, round(min(1.0, share) * width))
+    full, part = divmod(max(1, round(min(1.0, share) * width * 8)), 8)
+    return "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
+
+
+def thin(
+    xs: Sequence[float], ys: Sequence[float], low: float, high: float, columns: int
+) -> Iterator[tuple[float, float]]:
+    """The points of a curve that matter on ``columns`` dot columns between ``low`` and ``high``.
+
+    ``xs`` rises. Of a column with more than four points its first, lowest, highest and last are kept, in order; a
+    column with a value that is no number keeps that too, so that the gap stays.
+    """
+    if len(xs) <= 4 * columns or high <= low:
+        yield from zip(xs, ys, strict=True)
+        return
+    start = 0
+    for column in range(columns):
+        edge = low + (high - low) * (column + 1) / columns
+        stop = len(xs) if column == columns - 1 else bisect_left(xs, edge, start)
+        if stop - start <= 4:
+            yield from zip(xs[start:stop], ys[start:stop], strict=True)
+        elif stop > start:
+            part = ys[start:stop]
+            real = [y for y in part if y == y]
+            keep = {start, stop - 1}
+            if len(real) < len(part):
+                keep.add(start + next(place for place, y in enumerate(part) if y != y))
+            if real:
+                keep |= {start + part.index(min(real)), start + part.index(max(real))}
+            yield from ((xs[place], ys[place]) for place in sorted(keep))
+        start = stop
+
+
+class Canvas:
+    """``width`` × ``height`` cells of 2 × 4 dots, each cell with the colour drawn last.
+
+    In ASCII a cell with dots shows ``.``, ``:`` or ``'`` by where they are.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self.dots = [bytearray(width) for _ in range(height)]
+        self.ink: list[list[int]] = [[-1] * width for _ in range(height)]
+
+    def dot(self, x: int, y: int, ink: int) -> None:
+        """Set the dot ``x`` from the left, ``y`` from the top; outside the canvas nothing happens."""
+        column, row = x >> 1, y >> 2
+        if 0 <= column < self.width and 0 <= row < self.height:
+            self.dots[row][column] |= _BITS[y & 3][x & 1]
+            self.ink[row][column] = ink
+
+    def line(self, x0: int, y0: int, x1: int, y1: int, ink: int, dotted: bool = False) -> None:
+        """A straight line between two dots; ``dotted`` leaves every second pair out."""
+        steps = max(abs(x1 - x0), abs(y1 - y0))
+        if steps == 0:
+            self.dot(x0, y0, ink)
+            return
+        for step in range(steps + 1):
+            x = x0 + round((x1 - x0) * step / steps)
+            y = y0 + round((y1 - y0) * step / steps)
+            if not dotted or (x + y) % 4 < 2:
+                self.dot(x, y, ink)
+
+    def glyph(self, column: int, row: int, ascii_only: bool = False) -> str:
+        """The character of one cell; a space where it has no dots."""
+        bits = self.dots[row][column]
+        if not bits:
+            return " "
+        if not ascii_only:
+            return chr(0x2800 + bits)
+        upper, lower = bits & 0x1B, bits & 0xE4
+        return ":" if upper and lower else "'" if upper else "."
