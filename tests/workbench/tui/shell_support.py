@@ -59,12 +59,17 @@ def check_cells(app: WorkbenchApp) -> str:
     return shown
 
 
-async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
-    """Wait for something that another thread brings; fails after twenty seconds."""
-    for _ in range(400):
+async def until(pilot: Pilot[None], true: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for something that a worker, a timer or another thread brings; fails after about ``seconds``."""
+    for _ in range(int(seconds / 0.05)):
         if true():
             await pilot.pause()
             return
         await asyncio.sleep(0.05)
         await pilot.pause()
     raise AssertionError("it did not come:\n" + screen_text(pilot.app))  # pyright: ignore[reportArgumentType]
+
+
+async def sees(pilot: Pilot[None], *texts: str) -> None:
+    """Wait until the screen shows every text: what a state brings to the screen is painted after the state changes."""
+    await until(pilot, lambda: all(text in screen_text(pilot.app) for text in texts))  # pyright: ignore[reportArgumentType]

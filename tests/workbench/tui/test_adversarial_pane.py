@@ -15,28 +15,13 @@ from aat_workbench.tui.screens.probing import DEBOUNCE
 
 from ..fixed_run import make_runs
 from .pane_session import FakeSession
+from .shell_support import screen_text, sees, until
 
 SIZE = (120, 40)
 
 
-def screen_text(app: WorkbenchApp) -> str:
-    """The cells of the screen, a line each."""
-    width, height = app.size
-    lines = app.screen._compositor.render_strips()[:height]
-    return "\n".join(strip.text[:width] for strip in lines)
-
-
 def pane_of(app: WorkbenchApp) -> AdversarialPane:
     return app.query_one(AdversarialPane)
-
-
-async def settle(pilot, until, seconds: float = 5.0) -> None:
-    """Wait until ``until()`` holds."""
-    for _ in range(int(seconds / 0.05)):
-        await pilot.pause(0.05)
-        if until():
-            return
-    raise AssertionError("it did not come to be:\n" + screen_text(pilot.app))
 
 
 def app_on(tmp_path: Path, session: FakeSession) -> WorkbenchApp:
@@ -46,10 +31,10 @@ def app_on(tmp_path: Path, session: FakeSession) -> WorkbenchApp:
 async def test_opening_the_pane_asks_the_engine_for_its_recipes_only(tmp_path):
     session = FakeSession()
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: session.calls)
+        await until(pilot, lambda: session.calls)
         await pilot.pause(DEBOUNCE + 0.1)
         assert session.calls == [("recipes", {})]
-        assert "No results yet" in screen_text(pilot.app)
+        await sees(pilot, "No results yet")
 
 
 async def test_an_attack_fills_the_table_and_tells_which_word_broke_the_model(tmp_path):
@@ -58,14 +43,17 @@ async def test_an_attack_fills_the_table_and_tells_which_word_broke_the_model(tm
         await pilot.pause()
         await pilot.press("a")
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: len(pane.table.results) == 50 and not pane.attacking)
-        await settle(pilot, lambda: "+51" in screen_text(pilot.app))
-        shown = screen_text(pilot.app)
-        assert "✗ BROKEN" in shown
-        assert "moving → moveing turns positive .85 into negative .55" in shown
-        assert "it carried 51 % of the salience" in shown
-        assert "[moving]¹" in shown and "[moveing]¹" in shown
-        assert "broken 32" in shown
+        await until(pilot, lambda: len(pane.table.results) == 50 and not pane.attacking)
+        await sees(pilot, "+51")
+        await sees(
+            pilot,
+            "✗ BROKEN",
+            "moving → moveing turns positive .85 into negative .55",
+            "it carried 51 % of the salience",
+            "[moving]¹",
+            "[moveing]¹",
+            "broken 32",
+        )
         assert session.streams[0].closed
     (asked,) = session.asked("attack")
     assert asked == {
@@ -80,13 +68,12 @@ async def test_an_attack_can_be_stopped_and_keeps_what_it_found(tmp_path):
         await pilot.pause()
         await pilot.press("a")
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: len(pane.table.results) == 10)
-        shown = screen_text(pilot.app)
-        assert "10/50" in shown and "/s" in shown and "to go" in shown
+        await until(pilot, lambda: len(pane.table.results) == 10)
+        await sees(pilot, "10/50", "/s", "to go")
         await pilot.press("escape")
-        await settle(pilot, lambda: not pane.attacking)
+        await until(pilot, lambda: not pane.attacking)
         assert session.streams[0].closed
-        assert "stopped at 10 of 50" in screen_text(pilot.app)
+        await sees(pilot, "stopped at 10 of 50")
         assert len(pane.table.results) == 10
 
 
@@ -106,8 +93,8 @@ async def test_what_the_engine_says_is_wrong_is_shown(tmp_path):
     async with app_on(tmp_path, session).run_test(size=SIZE, notifications=True) as pilot:
         await pilot.pause()
         await pilot.press("a")
-        await settle(pilot, lambda: "the victim [/b] said no" in screen_text(pilot.app))
-        assert "ask [@click=app.quit]it[/] again" in screen_text(pilot.app)
+        await sees(pilot, "the victim [/b] said no")
+        await sees(pilot, "ask [@click=app.quit]it[/] again")
         assert not pane_of(pilot.app).attacking
 
 
@@ -117,7 +104,7 @@ async def test_a_number_that_is_none_is_refused(tmp_path):
         await pilot.pause()
         pane_of(pilot.app).query_one("#budget Input").value = "7"
         await pilot.press("a")
-        await settle(pilot, lambda: "budget: expected a number from 0.01" in screen_text(pilot.app))
+        await sees(pilot, "budget: expected a number from 0.01")
         assert session.asked("attack") == []
 
 
@@ -125,7 +112,7 @@ async def test_results_are_sorted_and_filtered(tmp_path):
     make_runs(tmp_path)
     async with app_on(tmp_path, FakeSession()).run_test(size=SIZE) as pilot:
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: len(pane.table.results) == 40)
+        await until(pilot, lambda: len(pane.table.results) == 40)
         seen = {}
         for _ in range(6):
             await pilot.press("s")
@@ -147,11 +134,9 @@ async def test_stored_results_of_a_run_are_there_at_once_with_the_names_of_its_c
     session = FakeSession()
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: len(pane.table.results) == 40)
+        await until(pilot, lambda: len(pane.table.results) == 40)
         assert pane.controls.target == "sst2-bilstm-none-1"
-        shown = screen_text(pilot.app)
-        assert "greedy-1 on sst2-bilstm-none-1, stored" in shown
-        assert "positive → negative" in shown
+        await sees(pilot, "greedy-1 on sst2-bilstm-none-1, stored", "positive → negative")
         assert session.asked("load") == []
 
 
@@ -159,7 +144,7 @@ async def test_the_cursor_s_result_is_told_and_the_cursor_stays_on_it_while_more
     make_runs(tmp_path)
     async with app_on(tmp_path, FakeSession()).run_test(size=SIZE) as pilot:
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: len(pane.table.results) == 40)
+        await until(pilot, lambda: len(pane.table.results) == 40)
         await pilot.press("down", "down")
         chosen = pane.table.current
         assert pane.verdict.result is chosen
@@ -174,11 +159,11 @@ async def test_the_probe_answers_what_was_typed_last_and_drops_what_is_stale(tmp
         await pilot.pause()
         pane = pane_of(pilot.app)
         pane.probe.put("a dull film")
-        await settle(pilot, lambda: any(c["text"] == "a dull film" for c in session.asked("attribute")))
+        await until(pilot, lambda: any(c["text"] == "a dull film" for c in session.asked("attribute")))
         pane.probe.put("a moving film")
-        await settle(pilot, lambda: "says positive" in screen_text(pilot.app))
+        await sees(pilot, "says positive")
         await pilot.pause(0.5)
-        assert "says positive .89" in screen_text(pilot.app)
+        await sees(pilot, "says positive .89")
 
 
 async def test_typing_asks_once_after_a_rest(tmp_path):
@@ -186,7 +171,7 @@ async def test_typing_asks_once_after_a_rest(tmp_path):
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
         await pilot.pause()
         await pilot.press("p", *"funny")
-        await settle(pilot, lambda: "says positive" in screen_text(pilot.app))
+        await sees(pilot, "says positive")
         assert [asked["text"] for asked in session.asked("attribute")][-1] == "funny"
         assert len(session.asked("attribute")) < 5
 
@@ -197,13 +182,13 @@ async def test_enter_in_the_probe_finds_what_would_break_the_text(tmp_path):
         await pilot.pause()
         pilot.app.post_message(ProbeText("the second half is a mess"))
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: pane.probe.input.has_focus)
+        await until(pilot, lambda: pane.probe.input.has_focus)
         await pilot.press("enter")
-        await settle(pilot, lambda: "breaks with mess→mes" in screen_text(pilot.app))
+        await sees(pilot, "breaks with mess→mes")
         (asked,) = session.asked("attack")
         assert asked["texts"] == ["the second half is a mess"] and asked["labels"] == [0] and asked["save"] is False
-        assert "✗ BROKEN" in screen_text(pilot.app)
-        assert "your text" in screen_text(pilot.app)
+        await sees(pilot, "✗ BROKEN")
+        await sees(pilot, "your text")
         await pilot.press("space")
         await pilot.pause()
         assert "breaks with" not in screen_text(pilot.app)  # it no longer holds of what is typed
@@ -214,11 +199,11 @@ async def test_a_second_model_answers_beside_the_first(tmp_path):
     session = FakeSession()
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: len(pane.table.results) == 40)
+        await until(pilot, lambda: len(pane.table.results) == 40)
         pane.query_one("#other Select", Select).value = "builtin:tiny"
-        await settle(pilot, lambda: "B builtin:tiny is" in screen_text(pilot.app))
+        await sees(pilot, "B builtin:tiny is")
         pane.probe.put("a moving film")
-        await settle(pilot, lambda: screen_text(pilot.app).count("says positive") == 2)
+        await until(pilot, lambda: screen_text(pilot.app).count("says positive") == 2)
         assert {asked["target"] for asked in session.asked("attribute")} >= {"builtin:tiny", "sst2-bilstm-none-1"}
 
 
@@ -226,18 +211,18 @@ async def test_another_pane_can_choose_the_model(tmp_path):
     make_runs(tmp_path)
     async with app_on(tmp_path, FakeSession()).run_test(size=SIZE) as pilot:
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: len(pane.table.results) == 40)
+        await until(pilot, lambda: len(pane.table.results) == 40)
         pilot.app.post_message(AttackTarget("builtin:tiny"))
-        await settle(pilot, lambda: pane.controls.target == "builtin:tiny" and not pane.table.results)
+        await until(pilot, lambda: pane.controls.target == "builtin:tiny" and not pane.table.results)
         pilot.app.post_message(AttackTarget("sst2-bilstm-none-1@step-200"))
-        await settle(pilot, lambda: pane.controls.target == "sst2-bilstm-none-1@step-200")
+        await until(pilot, lambda: pane.controls.target == "sst2-bilstm-none-1@step-200")
 
 
 async def test_a_result_can_be_probed(tmp_path):
     make_runs(tmp_path)
     async with app_on(tmp_path, FakeSession()).run_test(size=SIZE) as pilot:
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: len(pane.table.results) == 40)
+        await until(pilot, lambda: len(pane.table.results) == 40)
         result = pane.table.current
         assert result is not None
         await pilot.press("v")
@@ -251,7 +236,7 @@ async def test_every_part_is_on_the_screen_at_every_size(tmp_path, size):
     make_runs(tmp_path)
     async with app_on(tmp_path, FakeSession()).run_test(size=size) as pilot:
         pane = pane_of(pilot.app)
-        await settle(pilot, lambda: len(pane.table.results) == 40)
+        await until(pilot, lambda: len(pane.table.results) == 40)
         for part in (pane.table, pane.verdict, pane.probe.input, pane.query_one("#progress", Static)):
             assert part.region.width > 0 and part.region.height > 0
             assert part.region.bottom <= size[1]
@@ -269,5 +254,5 @@ async def test_ten_thousand_results_scroll_and_sort(tmp_path):
         table.reset(["negative", "positive"], attack_results(10_000))
         await pilot.press("end")
         await pilot.pause()
-        assert "9999" in screen_text(pilot.app)
+        await sees(pilot, "9999")
         assert table.current is not None and table.current.id == 9999

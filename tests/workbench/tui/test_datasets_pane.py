@@ -17,7 +17,7 @@ from aat_workbench.tui.screens.datasets import DatasetsPane
 from aat_workbench.tui.widgets.table import VirtualTable
 
 from ..fixed_run import SENTENCES
-from .shell_support import HOSTILE, ClosedSession, check_cells, screen_text, until
+from .shell_support import HOSTILE, ClosedSession, check_cells, screen_text, sees, until
 
 SIZE = (120, 40)
 COPIES = 40
@@ -59,9 +59,8 @@ async def test_the_first_ready_dataset_is_open_with_its_figures(films: Path) -> 
     app = WorkbenchApp(films)
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: pane_of(app).row is not None and "→" in screen_text(app))
-        shown = check_cells(app)
-        assert "films · train · 400 rows" in shown
-        assert "●  films" in shown
+        await sees(pilot, "films · train · 400 rows", "●  films")
+        check_cells(app)
         assert "Take 0: a stirring , funny" in lines(app)[1]
         assert any("negative" in line and "160" in line for line in lines(app, "labels"))
         assert any("positive" in line and "240" in line for line in lines(app, "labels"))
@@ -73,22 +72,22 @@ async def test_filters_find_texts_labels_and_conditions(films: Path) -> None:
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await until(pilot, lambda: pane_of(app).row is not None)
         await pilot.press("slash", *"engage")
-        await until(pilot, lambda: "40 of 400 rows" in screen_text(app))
+        await sees(pilot, "40 of 400 rows")
         await until(pilot, lambda: all("never fails" in line for line in lines(app)[1:11]))
         await pilot.press("enter", "x")
-        await until(pilot, lambda: "train · 400 rows" in screen_text(app))
+        await sees(pilot, "train · 400 rows")
         await pilot.press("l", "enter")
-        await until(pilot, lambda: "160 of 400 rows" in screen_text(app))
-        assert "label negative" in screen_text(app)
+        await sees(pilot, "160 of 400 rows")
+        await sees(pilot, "label negative")
         assert any("▸ negative" in line for line in lines(app, "labels"))
         await pilot.press("enter")
-        await until(pilot, lambda: "train · 400 rows" in screen_text(app))
+        await sees(pilot, "train · 400 rows")
         app.query_one("#filter", Input).value = "= row < 7 and label = 'positive'"
-        await until(pilot, lambda: "4 of 400 rows" in screen_text(app))
+        await sees(pilot, "4 of 400 rows")
         app.query_one("#filter", Input).value = "= row <"
         await until(pilot, lambda: "Parser Error" in screen_text(app) or "syntax" in screen_text(app))
         app.query_one("#filter", Input).value = "no such text"
-        await until(pilot, lambda: "0 of 400 rows" in screen_text(app))
+        await sees(pilot, "0 of 400 rows")
         await pilot.press("p")
         assert app.panes.current == "datasets"
 
@@ -98,7 +97,7 @@ async def test_splits_and_orders_turn(films: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: pane_of(app).row is not None)
         await pilot.press("s")
-        await until(pilot, lambda: "films · dev · 12 rows" in screen_text(app))
+        await sees(pilot, "films · dev · 12 rows")
         await pilot.press("o")
         await until(pilot, lambda: "by length" in screen_text(app) and pane_of(app).row is not None)
         first = pane_of(app).row
@@ -113,14 +112,10 @@ async def test_splits_and_orders_turn(films: Path) -> None:
 async def test_the_detail_shows_what_each_step_does(films: Path) -> None:
     app = WorkbenchApp(films)
     async with app.run_test(size=SIZE) as pilot:
-        await until(pilot, lambda: "words for the model" in screen_text(app))
-        shown = screen_text(app)
-        assert "normalise  no change" in shown
-        assert "lowercase" in shown
-        assert "take 0:" in shown
-        assert "tokenise" in shown
+        await sees(pilot, "words for the model")
+        await sees(pilot, "normalise  no change", "lowercase", "take 0:", "tokenise")
         await pilot.press("down")
-        await until(pilot, lambda: "Row 1 " in screen_text(app))
+        await sees(pilot, "Row 1 ")
 
 
 async def test_probe_and_train_go_to_their_panes(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,13 +146,13 @@ async def test_without_a_ready_dataset_the_pane_says_how_to_get_one(
     monkeypatch.delenv("AAT_MIRROR", raising=False)
     app = WorkbenchApp(tmp_path / "runs")
     async with app.run_test(size=SIZE, notifications=True) as pilot:
-        await until(pilot, lambda: "made by this program" in screen_text(app))
+        await sees(pilot, "made by this program")
         pane = pane_of(app)
         missing = next(place for place, info in enumerate(pane._infos) if info.state in ("downloadable", "missing"))
         app.query_one("#datasets-list", VirtualTable).cursor = missing
         await pilot.press("enter")
-        await until(pilot, lambda: "is not on this machine" in screen_text(app))
-        assert f"aat-workbench data get {pane._infos[missing].name}" in screen_text(app)
+        await sees(pilot, "is not on this machine")
+        await sees(pilot, f"aat-workbench data get {pane._infos[missing].name}")
 
 
 async def test_the_words_that_have_substitutes_are_listed(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,9 +174,8 @@ async def test_no_size_breaks_the_pane(films: Path, size: tuple[int, int]) -> No
     app = WorkbenchApp(films)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: pane_of(app).row is not None)
-        shown = check_cells(app)
-        assert "films · train" in shown
-        assert "Take 0" in shown
+        await sees(pilot, "films · train", "Take 0")
+        check_cells(app)
 
 
 async def test_hostile_texts_are_seen_and_not_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from aat_workbench.tui.screens.generate import GeneratePane
 
 from ..fixed_run import make_runs
 from .pane_session import REPLY, FakeSession
-from .test_adversarial_pane import SIZE, screen_text, settle
+from .shell_support import screen_text, sees, until
+from .test_adversarial_pane import SIZE
 
 
 def app_on(tmp_path: Path, session: FakeSession) -> WorkbenchApp:
@@ -34,12 +35,10 @@ async def test_a_reply_streams_with_figures_and_token_probabilities(tmp_path):
     session = FakeSession()
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
         pane = await send(pilot, "my parcel is late")
-        await settle(pilot, lambda: "42 tokens/s" in screen_text(pilot.app))
+        await sees(pilot, "42 tokens/s")
+        await sees(pilot, "› my parcel is late", "11 tokens", "log p -6.5", "temp 0.8, seed 1", ".95 .87")
         shown = screen_text(pilot.app)
-        assert "› my parcel is late" in shown
         assert "we can send the parcel again or refund the order." in shown
-        assert "11 tokens" in shown and "log p -6.5" in shown and "temp 0.8, seed 1" in shown
-        assert ".95 .87" in shown
         assert not pane.writing and session.streams[0].closed
     (asked,) = session.asked("generate")
     assert asked == {
@@ -51,12 +50,10 @@ async def test_a_reply_streams_with_figures_and_token_probabilities(tmp_path):
 async def test_the_cursor_shows_what_else_could_have_stood_there(tmp_path):
     async with app_on(tmp_path, FakeSession()).run_test(size=SIZE) as pilot:
         pane = await send(pilot, "hello")
-        await settle(pilot, lambda: not pane.writing and bool(pane.tokens.words))
+        await until(pilot, lambda: not pane.writing and bool(pane.tokens.words))
         await pilot.press("escape", "right", "right")
         await pilot.pause()
-        shown = screen_text(pilot.app)
-        assert "token 3 of 11: send .79, among" in shown
-        assert "offer" in shown and "sorry" in shown
+        await sees(pilot, "token 3 of 11: send .79, among", "offer", "sorry")
 
 
 async def test_escape_stops_a_reply_at_once_and_keeps_what_was_written(tmp_path):
@@ -64,11 +61,11 @@ async def test_escape_stops_a_reply_at_once_and_keeps_what_was_written(tmp_path)
     session.hold = 3
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
         pane = await send(pilot, "hello")
-        await settle(pilot, lambda: "we can send" in screen_text(pilot.app))
+        await sees(pilot, "we can send")
         await pilot.press("escape")
-        await settle(pilot, lambda: not pane.writing)
+        await until(pilot, lambda: not pane.writing)
         assert session.streams[0].closed
-        assert "stopped · 3 tokens" in screen_text(pilot.app)
+        await sees(pilot, "stopped · 3 tokens")
 
 
 async def test_one_reply_at_a_time(tmp_path):
@@ -76,7 +73,7 @@ async def test_one_reply_at_a_time(tmp_path):
     session.hold = 2
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
         await send(pilot, "one")
-        await settle(pilot, lambda: "we can" in screen_text(pilot.app))
+        await sees(pilot, "we can")
         await send(pilot, "two")
         await pilot.pause(0.1)
         assert len(session.asked("generate")) == 1
@@ -87,7 +84,7 @@ async def test_a_model_without_a_decoder_says_so(tmp_path):
     session.decoder = False
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
         await send(pilot, "hello")
-        await settle(pilot, lambda: "builtin:tiny has no decoder" in screen_text(pilot.app))
+        await sees(pilot, "builtin:tiny has no decoder")
         assert session.asked("generate") == []
 
 
@@ -96,7 +93,7 @@ async def test_an_engine_that_went_away_is_told_of(tmp_path):
     session.fail = EngineError("the engine ended [/b]", "it starts again with the next question")
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
         pane = await send(pilot, "hello")
-        await settle(pilot, lambda: "the engine ended [/b]: it starts again" in screen_text(pilot.app))
+        await sees(pilot, "the engine ended [/b]: it starts again")
         assert not pane.writing
 
 
@@ -107,20 +104,20 @@ async def test_both_models_write_side_by_side_and_either_s_tokens_can_be_shown(t
         await pilot.pause()
         pilot.app.query_one("#other Select", Select).value = "builtin:tiny"
         pane = await send(pilot, "hello")
-        await settle(pilot, lambda: screen_text(pilot.app).count("42 tokens/s") == 2)
+        await until(pilot, lambda: screen_text(pilot.app).count("42 tokens/s") == 2)
         assert not pane.writing and len(session.asked("generate")) == 2
-        assert "Tokens · A sst2-bilstm-none-1" in screen_text(pilot.app)
+        await sees(pilot, "Tokens · A sst2-bilstm-none-1")
         await pilot.press("escape", "r")
         await pilot.pause()
-        assert "Tokens · B builtin:tiny" in screen_text(pilot.app)
+        await sees(pilot, "Tokens · B builtin:tiny")
 
 
 async def test_prompts_sent_before_come_back(tmp_path):
     async with app_on(tmp_path, FakeSession()).run_test(size=SIZE) as pilot:
         pane = await send(pilot, "first")
-        await settle(pilot, lambda: not pane.writing)
+        await until(pilot, lambda: not pane.writing)
         pane = await send(pilot, "second")
-        await settle(pilot, lambda: not pane.writing)
+        await until(pilot, lambda: not pane.writing)
         assert pane.prompt.text == ""
         await pilot.press("up")
         assert pane.prompt.text == "second"
@@ -133,11 +130,11 @@ async def test_prompts_sent_before_come_back(tmp_path):
 async def test_a_reply_can_be_probed(tmp_path):
     async with app_on(tmp_path, FakeSession()).run_test(size=SIZE) as pilot:
         pane = await send(pilot, "hello")
-        await settle(pilot, lambda: not pane.writing and bool(pane.tokens.words))
+        await until(pilot, lambda: not pane.writing and bool(pane.tokens.words))
         await pilot.press("escape", "p")
-        await settle(pilot, lambda: bool(pilot.app.query(AdversarialPane)))
+        await until(pilot, lambda: bool(pilot.app.query(AdversarialPane)))
         probe = pilot.app.query_one(AdversarialPane).probe
-        await settle(pilot, lambda: probe.text == "".join(REPLY))
+        await until(pilot, lambda: probe.text == "".join(REPLY))
 
 
 async def test_greedy_is_passed_on(tmp_path):
@@ -146,9 +143,9 @@ async def test_greedy_is_passed_on(tmp_path):
         await pilot.pause()
         pilot.app.query_one("#decoding Select", Select).value = "greedy"
         pane = await send(pilot, "hello")
-        await settle(pilot, lambda: not pane.writing and bool(session.asked("generate")))
+        await until(pilot, lambda: not pane.writing and bool(session.asked("generate")))
         assert session.asked("generate")[0]["greedy"] is True
-        assert "greedy" in screen_text(pilot.app)
+        await sees(pilot, "greedy")
 
 
 async def test_another_pane_can_bring_model_and_prompt(tmp_path):
@@ -156,6 +153,6 @@ async def test_another_pane_can_bring_model_and_prompt(tmp_path):
         await pilot.pause()
         pilot.app.post_message(GenerateFrom("some-run", "a \x1b prompt"))
         pane = pilot.app.query_one(GeneratePane)
-        await settle(pilot, lambda: pane.prompt.has_focus and pane.controls.target == "some-run")
+        await until(pilot, lambda: pane.prompt.has_focus and pane.controls.target == "some-run")
         assert pane.prompt.value == "a ␛ prompt"
         assert pane.prompt.text == "a \x1b prompt"  # what is sent is what was given

@@ -12,8 +12,8 @@ from aat_workbench.tui.screens.generate import GeneratePane
 
 from . import pane_session
 from .pane_session import FakeSession
-from .shell_support import HOSTILE, check_cells
-from .test_adversarial_pane import SIZE, screen_text, settle
+from .shell_support import HOSTILE, check_cells, sees, until
+from .test_adversarial_pane import SIZE
 
 
 def result_of(text: str) -> AttackResult:
@@ -34,19 +34,19 @@ async def test_results_verdict_labels_and_probe_show_hostile_text_as_text(tmp_pa
         await pilot.pause()
         await pilot.press("a")
         pane = pilot.app.query_one(AdversarialPane)
-        await settle(pilot, lambda: len(pane.table.results) == 2 and not pane.attacking)
-        await settle(pilot, lambda: bool(session.asked("attribute")))
+        await until(pilot, lambda: len(pane.table.results) == 2 and not pane.attacking)
+        await until(pilot, lambda: bool(session.asked("attribute")))
         await pilot.pause(0.1)
+        await sees(pilot, "BROKEN")
         shown = check_cells(pilot.app)
-        assert "BROKEN" in shown
         if len(text) < 100 and text.isascii() and text.isprintable():
             assert text in shown  # markup is shown as it is written
         pane.probe.put(f"a {text} film")
-        await settle(pilot, lambda: "says" in screen_text(pilot.app))
+        await sees(pilot, "says")
         check_cells(pilot.app)
         assert pane.probe.text == f"a {text} film"
         await pilot.press("enter")
-        await settle(pilot, lambda: len(session.asked("attack")) == 2)
+        await until(pilot, lambda: len(session.asked("attack")) == 2)
         await pilot.pause(0.1)
         check_cells(pilot.app)
         assert pilot.app.is_running
@@ -61,11 +61,11 @@ async def test_prompts_replies_tokens_and_alternatives_show_hostile_text_as_text
         pane = pilot.app.query_one(GeneratePane)
         pane.prompt.put(text)
         await pilot.press("enter")
-        await settle(pilot, lambda: not pane.writing and len(pane.tokens.words) == 2)
+        await until(pilot, lambda: not pane.writing and len(pane.tokens.words) == 2)
         await pilot.press("escape", "right")
         await pilot.pause()
         check_cells(pilot.app)
-        assert "token 2 of 2" in screen_text(pilot.app)
+        await sees(pilot, "token 2 of 2")
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:16]))
@@ -77,7 +77,7 @@ async def test_what_is_pasted_is_seen(tmp_path, text):
         await pilot.press("p")
         pane = pilot.app.query_one(AdversarialPane)
         pane.probe.input.post_message(Paste(text))
-        await settle(pilot, lambda: bool(pane.probe.input.value))
+        await until(pilot, lambda: bool(pane.probe.input.value))
         check_cells(pilot.app)
 
 
@@ -88,7 +88,7 @@ async def test_a_target_s_name_is_shown_as_text(tmp_path):
         await pilot.pause()
         pilot.app.post_message(AttackTarget("py:[/b][@click=app.quit]x\x1b[2J"))
         pane = pilot.app.query_one(AdversarialPane)
-        await settle(pilot, lambda: pane.controls.target.startswith("py:"))
+        await until(pilot, lambda: pane.controls.target.startswith("py:"))
         await pilot.press("t", "enter")
         await pilot.pause()
         assert "py:[/b][@click=app" in check_cells(pilot.app)

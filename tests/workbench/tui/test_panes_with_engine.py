@@ -8,7 +8,8 @@ from aat_workbench.tui.messages import ProbeText
 from aat_workbench.tui.screens.adversarial import AdversarialPane
 from aat_workbench.tui.screens.generate import GeneratePane
 
-from .test_adversarial_pane import SIZE, screen_text, settle
+from .shell_support import sees, until
+from .test_adversarial_pane import SIZE
 
 
 async def test_attack_probe_break_and_refusal_to_write(tmp_path):
@@ -18,15 +19,15 @@ async def test_attack_probe_break_and_refusal_to_write(tmp_path):
         await pilot.pause()
         pane = app.query_one(AdversarialPane)
         await pilot.press("a")
-        await settle(pilot, lambda: len(pane.table.results) == 50 and not pane.attacking, 60)
-        assert "✗ BROKEN" in screen_text(app)
-        await settle(pilot, lambda: "of the salience" in screen_text(app), 20)
+        await until(pilot, lambda: len(pane.table.results) == 50 and not pane.attacking, 60)
+        await sees(pilot, "✗ BROKEN")
+        await sees(pilot, "of the salience")
         app.post_message(ProbeText("the film was good and the acting is weak"))
-        await settle(pilot, lambda: "says positive" in screen_text(app), 20)
+        await sees(pilot, "says positive")
         await pilot.press("enter")
-        await settle(pilot, lambda: "✗ breaks with" in screen_text(app), 20)
+        await sees(pilot, "✗ breaks with")
         await app.open_pane("generate")
         writer = app.query_one(GeneratePane)
         writer.prompt.put("hello")
         await pilot.press("enter")
-        await settle(pilot, lambda: "builtin:tiny has no decoder" in screen_text(app), 20)
+        await sees(pilot, "builtin:tiny has no decoder")

@@ -21,7 +21,7 @@ from aat_workbench.tui.screens.generate import GeneratePane
 
 from .. import fixed_run
 from .pane_session import FakeSession
-from .shell_support import screen_text, until
+from .shell_support import screen_text, sees, until
 
 TOP = Path(__file__).parents[3]
 FOLDER = TOP / "docs" / "screenshots"
@@ -78,7 +78,7 @@ async def compare(pilot: Pilot[None], name: str, theme: str = "dark") -> None:
 async def test_datasets(runs: Path, theme: str) -> None:
     app = app_on(runs, "datasets", theme)
     async with app.run_test(size=SIZE) as pilot:
-        await until(pilot, lambda: "words for the model" in screen_text(app))
+        await sees(pilot, "words for the model")
         await pilot.press("down", "down", "down")
         await until(pilot, lambda: "Row 3 " in screen_text(app) and "substitutes · 5 of 10" in screen_text(app))
         await compare(pilot, "datasets", theme)
@@ -101,7 +101,7 @@ async def test_adversarial(runs: Path, theme: str) -> None:
         pane.query_one("#other Select", Select).value = "builtin:tiny"
         pane.probe.put("a funny and warm film with a tired plot")
         await until(pilot, lambda: screen_text(app).count("says positive") == 2)
-        await until(pilot, lambda: "B builtin:tiny is" in screen_text(app))
+        await sees(pilot, "B builtin:tiny is")
         await pilot.press("escape")
         await compare(pilot, "adversarial", theme)
 
@@ -128,7 +128,7 @@ async def test_new_run(runs: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: "▸" in screen_text(app).split("\n")[0])
         await pilot.press("n")
-        await until(pilot, lambda: "✓ support-bilstm-aat-…" in screen_text(app))
+        await sees(pilot, "✓ support-bilstm-aat-…")
         await pilot.press("tab", "tab", "tab")
         await compare(pilot, "new-run")
 
@@ -136,7 +136,7 @@ async def test_new_run(runs: Path) -> None:
 async def test_overview(tmp_path: Path, runs: Path) -> None:
     app = app_on(tmp_path / "none", "training")
     async with app.run_test(size=SIZE) as pilot:
-        await until(pilot, lambda: "No runs here yet" in screen_text(app))
+        await sees(pilot, "No runs here yet")
         await compare(pilot, "overview")
 
 

@@ -16,7 +16,7 @@ from aat_workbench.tui.overlays import HelpOverlay
 from aat_workbench.tui.pane import Pane
 
 from .. import fixed_run
-from .shell_support import ClosedSession, check_cells, screen_text, until
+from .shell_support import ClosedSession, check_cells, screen_text, sees, until
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ async def test_every_theme_draws_both_panes(tmp_path: Path, theme: str) -> None:
     fixed_run.make_runs(tmp_path)
     app = WorkbenchApp(tmp_path, theme=theme)
     async with app.run_test(size=(100, 30)) as pilot:
-        assert "Datasets" in screen_text(app)
+        await sees(pilot, "Datasets")
         await pilot.press("2", "space", "down", "n")
         await until(pilot, lambda: isinstance(app.screen, NewRun))
         assert "New run" in check_cells(app)
@@ -91,11 +91,11 @@ async def test_a_terminal_that_is_too_small_says_so_and_recovers(tmp_path: Path)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.resize_terminal(40, 12)
         await pilot.pause()
-        assert "This terminal is 40 × 12." in screen_text(app)
-        assert "Needed: 60 × 16." in screen_text(app)
+        await sees(pilot, "This terminal is 40 × 12.")
+        await sees(pilot, "Needed: 60 × 16.")
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
-        assert "contains…" in screen_text(app)
+        await sees(pilot, "contains…")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from aat_workbench.tui.widgets.curves import CurveChart
 from aat_workbench.tui.widgets.table import VirtualTable
 
 from .. import fixed_run
-from .shell_support import HOSTILE, ClosedSession, check_cells, screen_text, until
+from .shell_support import HOSTILE, ClosedSession, check_cells, screen_text, sees, until
 
 SIZE = (120, 40)
 
@@ -104,9 +104,9 @@ async def test_the_log_says_why_a_run_failed(runs: Path) -> None:
     app = app_on(runs)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await pilot.press("end")
-        await until(pilot, lambda: "the loss is not a number at step 160 (lower" in screen_text(app))
-        assert "train.lr)" in screen_text(app)
-        assert "surface: dataset, 5210 words" in screen_text(app)
+        await sees(pilot, "the loss is not a number at step 160 (lower")
+        await sees(pilot, "train.lr)")
+        await sees(pilot, "surface: dataset, 5210 words")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50), (60, 16)])
@@ -114,9 +114,8 @@ async def test_no_size_breaks_the_pane(runs: Path, size: tuple[int, int]) -> Non
     app = app_on(runs)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        shown = check_cells(app)
-        assert "sst2-bils" in shown
-        assert "0.224" in shown
+        await sees(pilot, "sst2-bils", "0.224")
+        check_cells(app)
         await pilot.press("c", "z")
         check_cells(app)
 
@@ -147,7 +146,7 @@ async def test_new_records_are_drawn_and_a_resume_drops_what_came_after(runs: Pa
         assert view is not None
         assert max(view.series["loss"].xs) == 400
         assert max(view.series["dev.accuracy"].xs) == 400
-        assert "goes on from step 400" in screen_text(app)
+        await sees(pilot, "goes on from step 400")
 
 
 async def test_a_run_that_appears_or_goes_leaves_the_cursor_where_it_was(runs: Path) -> None:
@@ -157,7 +156,7 @@ async def test_a_run_that_appears_or_goes_leaves_the_cursor_where_it_was(runs: P
         fixed_run.make_run(runs, "sst2-cnn-aat-9", steps=100, age=-60)
         pane_of(app).look()
         await pilot.pause()
-        assert "sst2-cnn-aat-9" in screen_text(app)
+        await sees(pilot, "sst2-cnn-aat-9")
         assert pane_of(app).run is not None
         assert pane_of(app).run.name == "sst2-bilstm-none-1"  # pyright: ignore[reportOptionalMemberAccess]
 
@@ -170,14 +169,14 @@ async def test_keys_write_commands_into_the_runs_folder(runs: Path) -> None:
             await pilot.press(key)
             assert any(command in path.name or command in path.read_text() for path in control.iterdir()), command
         await pilot.press("down", "s")
-        await until(pilot, lambda: "run sst2-bilstm-none-1 is not running: done" in screen_text(app))
+        await sees(pilot, "run sst2-bilstm-none-1 is not running: done")
 
 
 async def test_delete_asks_first_and_not_while_the_run_is_at_work(runs: Path) -> None:
     app = app_on(runs)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await pilot.press("d")
-        await until(pilot, lambda: "sst2-bilstm-aat-1 is running" in screen_text(app))
+        await sees(pilot, "sst2-bilstm-aat-1 is running")
         assert not isinstance(app.screen, Confirm)
         await pilot.press("down", "d")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
@@ -220,9 +219,9 @@ async def test_without_runs_the_pane_offers_the_demo(tmp_path: Path, monkeypatch
     app = app_on(tmp_path / "runs")
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await pilot.pause()
-        assert "No runs here yet" in screen_text(app)
+        await sees(pilot, "No runs here yet")
         await pilot.press("d")
-        await until(pilot, lambda: "the demo has started" in screen_text(app))
+        await sees(pilot, "the demo has started")
         await pilot.press("d")  # a second demo beside the first would only slow both
         await pilot.pause()
         assert started == [tmp_path / "runs"]
@@ -256,23 +255,23 @@ async def test_the_form_checks_while_it_is_filled_and_starts_a_training(
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, NewRun))
-        assert "✓ support-bilstm-aat-…: encoder, 4 epochs" in screen_text(app)
+        await sees(pilot, "✓ support-bilstm-aat-…: encoder, 4 epochs")
         app.screen.query_one("#field-data-dataset", Input).value = "suport"
         await pilot.pause()
-        assert "no dataset named 'suport'" in screen_text(app)
-        assert "did you mean support?" in screen_text(app)
+        await sees(pilot, "no dataset named 'suport'")
+        await sees(pilot, "did you mean support?")
         await pilot.press("ctrl+s")
         assert isinstance(app.screen, NewRun)
         app.screen.query_one("#field-data-dataset", Input).value = "support"
         app.screen.query_one("#field-train-epochs", Input).value = "many"
         await pilot.pause()
-        assert "train.epochs: expected float, got 'many'" in screen_text(app)
+        await sees(pilot, "train.epochs: expected float, got 'many'")
         app.screen.query_one("#field-train-epochs", Input).value = "2"
         app.screen.query_one("#field-model-decoder", Select).value = "lstm"
         app.screen.query_one("#field-run", Input).value = "mine"
         app.screen.query_one("#field-more", Input).value = "train.lr=1e-3"
         await pilot.pause()
-        assert "✓ mine: encoder → decoder, 2 epochs" in screen_text(app)
+        await sees(pilot, "✓ mine: encoder → decoder, 2 epochs")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: started)
         assert started[0].train.lr == 1e-3
@@ -296,7 +295,7 @@ async def test_hostile_runs_are_seen_and_not_obeyed(tmp_path: Path, monkeypatch:
             writer.append(Evaluation(time=fixed_run.BEGIN + 400, step=1300, split=text[:40], metrics=figures))
     app = app_on(runs)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
-        await until(pilot, lambda: "[@click=app.quit]x[/]" in screen_text(app))
+        await sees(pilot, "[@click=app.quit]x[/]")
         log = app.query_one("#log", VirtualTable)
         log.focus()
         await pilot.press("home")
