@@ -124,6 +124,8 @@ class BucketSampler:
         batch_size: texts a batch; the last one of an epoch may be smaller.
         seed: of the order.
         window: batches sorted together.
+
+    ``repeats`` may be set at any time: each batch then comes that often in a row.
     """
 
     def __init__(self, lengths: NDArray[np.int64], batch_size: int, seed: int, window: int = 50) -> None:
@@ -133,6 +135,8 @@ class BucketSampler:
         self.window = window
         self.epoch: int = 0
         self.position: int = 0
+        self.repeats: int = 1
+        self.turn: int = 0  # how often the batch at ``position`` has come
         self._order: list[NDArray[np.int64]] = []
         self._order_epoch = -1
 
@@ -158,13 +162,15 @@ class BucketSampler:
             if self._order_epoch != self.epoch:
                 self._order, self._order_epoch = self.order(self.epoch), self.epoch
             batch = self._order[self.position]
-            self.position += 1
+            self.turn += 1
+            if self.turn >= self.repeats:
+                self.position, self.turn = self.position + 1, 0
             if self.position == len(self._order):
                 self.epoch, self.position = self.epoch + 1, 0
             yield batch
 
     def state(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "position": self.position}
+        return {"epoch": self.epoch, "position": self.position, "turn": self.turn}
 
     def restore(self, state: dict[str, int]) -> None:
-        self.epoch, self.position = state["epoch"], state["position"]
+        self.epoch, self.position, self.turn = state["epoch"], state["position"], state.get("turn", 0)

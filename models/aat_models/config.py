@@ -38,7 +38,7 @@ def help(text: str, **limits: Any) -> msgspec.Meta:
 
 
 Adversary = Literal[
-    "none", "noise", "random", "fgm", "vat", "pgd", "freelb", "trades", "hotflip", "ascc", "aat"
+    "none", "noise", "random", "fgm", "vat", "pgd", "free", "freelb", "trades", "hotflip", "ascc", "aat"
 ]  # fmt: skip
 Encoder = Literal["bow", "cnn", "lstm", "gru", "bilstm", "transformer"]
 ENCODERS: tuple[str, ...] = get_args(Encoder)
@@ -97,6 +97,7 @@ class TrainConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     evaluate_every: Annotated[int, help("steps between two evaluations; 0: four times an epoch", ge=0)] = 0
     evaluate_limit: Annotated[int, help("dev texts an evaluation uses", ge=1)] = 1000
     checkpoint_every: Annotated[int, help("steps between two checkpoints; 0: at every evaluation", ge=0)] = 0
+    patience: Annotated[int, help("evaluations without a better score that end a stage; 0: none does", ge=0)] = 0
     threads: Annotated[int, help("processor threads; 0: one less than there are cores", ge=0)] = 0
 
 
@@ -134,7 +135,7 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     eta: Annotated[float, help("aat: step of the radius", gt=0)] = 0.3
     temperature: Annotated[float, help("aat, hull: temperature of the weights over substitutes", gt=0)] = 0.5
     cache: Annotated[bool, help("aat: half of the proposals start from the example's last one")] = True
-    steps: Annotated[int, help("ascc, pgd, freelb, trades: ascent steps", ge=1)] = 2
+    steps: Annotated[int, help("ascc, pgd, freelb, trades: ascent steps; free: turns of a batch", ge=1)] = 2
 
 
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

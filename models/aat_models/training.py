@@ -106,6 +106,7 @@ class Training:
             stage = self._stage()
             if self.step == stage.start:
                 self._begin(stage)
+            self.sampler.repeats = self.adversary.replays if stage.name in ("encoder", "joint") else 1
             clock = time.perf_counter()
             index = next(batches)
             for name, value in self._train_on(stage, index).items():

@@ -93,14 +93,23 @@ def test_buckets_leave_little_padding() -> None:
     assert waste(BucketSampler(lengths, 32, seed=0).order(0)) < 0.05 < 0.5 < waste(plain)
 
 
-@given(st.integers(0, 70))
-def test_a_sampler_goes_on_where_its_state_was_taken(steps: int) -> None:
-    lengths = np.arange(1, 101) % 9 + 1
-    whole = [b.tolist() for b in islice(BucketSampler(lengths, 16, 3), 90)]
-    first = BucketSampler(lengths, 16, 3)
+def sampler(repeats: int) -> BucketSampler:
+    made = BucketSampler(np.arange(1, 101) % 9 + 1, 16, 3)
+    made.repeats = repeats
+    return made
+
+
+def test_repeated_batches_come_in_a_row_and_in_the_same_order() -> None:
+    once = [b.tolist() for b in islice(sampler(1), 20)]
+    assert [b.tolist() for b in islice(sampler(3), 60)] == [batch for batch in once for _ in range(3)]
+
+
+@given(st.integers(0, 70), st.integers(1, 3))
+def test_a_sampler_goes_on_where_its_state_was_taken(steps: int, repeats: int) -> None:
+    whole = [b.tolist() for b in islice(sampler(repeats), 90)]
+    first, second = sampler(repeats), sampler(repeats)
     for _ in islice(first, steps):
         pass
-    second = BucketSampler(lengths, 16, 3)
     second.restore(first.state())
     assert [b.tolist() for b in islice(second, 90 - steps)] == whole[steps:]
 

@@ -10,6 +10,7 @@ from aat_models import adversaries
 from aat_models.adversaries import threat
 from aat_models.adversaries.aat import AdaptiveAdversary
 from aat_models.adversaries.base import Setting, clean_pass, consistency
+from aat_models.adversaries.free import FreeAdversary
 from aat_models.adversaries.proposals import gains, positions, propose
 from aat_models.adversaries.random import substitute
 from aat_models.adversaries.surface import SYNONYMS
@@ -186,6 +187,42 @@ def test_families_that_fool_the_model_are_drawn_more_often_and_none_is_forgotten
     for _ in range(AdaptiveAdversary.EVERY * 2):
         fixed.weigh(0, fooled)
     assert (fixed.weights == 1 / families).all()
+
+
+def test_the_config_names_the_adversaries_there_are() -> None:
+    assert set(ADVERSARIES) == set(adversaries.ADVERSARIES)
+
+
+@pytest.mark.parametrize("name", ADVERSARIES)
+def test_the_stated_cost_is_what_the_encoder_is_asked_for(name: str, scene) -> None:
+    """A pass forward counts 1 a text, one backward 2, whether it reaches the weights or the word vectors alone."""
+    _, _, model, batch, setting = scene
+    adversary = adversaries.build(setting._replace(config=config(adversary__name=name).adversary))
+    spent: list[float] = []
+
+    def count(_module, _seen, answer: torch.Tensor) -> None:
+        spent.append(len(answer))
+        if answer.requires_grad:
+            answer.register_hook(lambda gradient: spent.append(2.0 * len(gradient)))
+
+    with model.encoder.register_forward_hook(count):
+        adversary.step(model, batch, 0.5)
+    assert sum(spent) / len(batch.labels) == adversary.cost
+
+
+def test_free_carries_its_perturbation_through_the_turns_of_a_batch_and_no_further(scene) -> None:
+    _, _, model, batch, setting = scene
+    chosen = config(adversary__name="free", adversary__steps=3, model__dropout=0.0).adversary
+    adversary = FreeAdversary(setting._replace(config=chosen))
+    model.eval()
+    losses = [float(adversary.step(model, batch, 0.5)["loss"]) for _ in range(4)]
+    assert losses[0] < losses[1] < losses[2]  # the weights stand still: only the perturbation moves
+    assert losses[3] == losses[0]
+    still = model.embedding(batch.ids)
+    adversary.step(model, batch, 0.5)
+    assert (threat.norm(adversary.shift) <= chosen.epsilon * threat.norm(still) * 1.0001).all()
+    other = batch._replace(rows=batch.rows + 1)
+    assert float(adversary.step(model, other, 0.5)["loss"]) == losses[0]
 
 
 @pytest.mark.parametrize("name", ADVERSARIES)

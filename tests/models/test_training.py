@@ -54,6 +54,22 @@ def test_every_adversary_learns_the_toy_task_and_resumes_to_the_bit(adversary: s
     )
 
 
+def test_free_takes_each_batch_several_times_in_as_many_steps_and_resumes_between_two_turns(tmp_path: Path) -> None:
+    chosen = config(adversary__name="free", adversary__steps=3, train__epochs=2.0, train__checkpoint_every=4)
+    training = Training(chosen, data())
+    assert training.total == Training(config(train__epochs=2.0), data()).total
+    last = training.total
+    run(chosen, tmp_path / "whole")
+    run(chosen, tmp_path / "parts", until=4)  # 4 = 3 + 1
+    run(chosen, tmp_path / "parts", resume=tmp_path / "parts" / "4")
+    same_files(
+        tmp_path / "whole" / str(last), tmp_path / "parts" / str(last), ["model.safetensors", "state.safetensors"]
+    )
+    done = list(training.events())
+    assert isinstance(done[-1], Done)
+    assert training.sampler.epoch * len(training.sampler) + training.sampler.position == last // 3
+
+
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_every_encoder_learns_the_toy_task(encoder: str, tmp_path: Path) -> None:
     chosen = config(model__encoder=encoder, model__hidden=16, train__epochs=3.0, train__lr=0.02)

@@ -9,6 +9,7 @@ from aat_models.adversaries.aat import AdaptiveAdversary
 from aat_models.adversaries.ascc import ConvexHull
 from aat_models.adversaries.base import Adversary, Batch, Setting
 from aat_models.adversaries.fgm import FastGradientMethod
+from aat_models.adversaries.free import FreeAdversary
 from aat_models.adversaries.freelb import FreeLargeBatch
 from aat_models.adversaries.hotflip import HotFlip
 from aat_models.adversaries.noise import NoiseAdversary
@@ -27,6 +28,7 @@ ADVERSARIES: dict[str, Callable[[Setting], Adversary]] = {
     "fgm": FastGradientMethod,
     "vat": VirtualAdversarialTraining,
     "pgd": ProjectedGradientDescent,
+    "free": FreeAdversary,
     "freelb": FreeLargeBatch,
     "trades": Trades,
     "hotflip": HotFlip,

@@ -28,6 +28,7 @@ class AdaptiveAdversary:
     """See the module. Families: ``word`` (synonyms), ``char`` (character variants), ``hull`` (weighted means of synonyms)."""
 
     cost = 6.0
+    replays = 1
     EVERY = 50  # steps between two updates of the families' weights
     RATE = 2.0  # of those updates
     UNIFORM = 0.1  # share of the draws that stay uniform, so that no family is forgotten

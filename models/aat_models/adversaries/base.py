@@ -51,9 +51,11 @@ class Adversary(Protocol):
     """One method: it makes the losses of a batch and takes them backward; the loop owns everything else.
 
     ``cost`` is the step's price in forward passes of the encoder (a clean step costs 3: forward, and twice that backward).
+    ``replays``: how many steps in a row the loop hands over the same batch.
     """
 
     cost: float
+    replays: int
 
     def step(self, model: TextModel, batch: Batch, progress: float) -> dict[str, float | Tensor]:
         """Adds the gradients of this batch to the model's, and returns named figures for the curves.
@@ -71,6 +73,8 @@ class Adversary(Protocol):
 
 class Stateless:
     """For adversaries that keep nothing from step to step."""
+
+    replays = 1
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {}, {}
