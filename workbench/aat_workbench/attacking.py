@@ -40,6 +40,7 @@ class AttackRun:
         target: what is attacked.
         request: what to do.
         batch: texts the victim is asked at a time; small batches give control back more often.
+        concurrency: examples that run beside each other; it bounds the memory. Neither changes a result.
         surface: substitutes to use instead of the target's own, with what names them, so that several targets are
             attacked alike.
         reuse: go on with an attack of the same settings where there is one, begin one where there is none.
@@ -58,6 +59,7 @@ class AttackRun:
         request: AttackRequest,
         *,
         batch: int = 96,
+        concurrency: int = 256,
         surface: tuple[Substitutes, str] | None = None,
         reuse: bool = False,
     ) -> None:
@@ -74,6 +76,7 @@ class AttackRun:
         self._request = request
         self._recipe = find(request.recipe)
         self._batch = batch
+        self._concurrency = concurrency
         self._settings: AttackSettings | None = None
         self._timing = Timing()
         self._warnings: list[str] = []
@@ -127,6 +130,7 @@ class AttackRun:
             surface=substitutes,
             goal=find_goal(settings.goal, settings.labels) if self._request.goal else None,
             batch=self._batch,
+            concurrency=self._concurrency,
         )
 
     def _progress(self) -> Progress:
