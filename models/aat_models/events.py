@@ -151,10 +151,14 @@ class Progress(Base, tag="progress"):
 
 
 class Notice(Base, tag="notice"):
-    """Something the user should know that does not stop the work."""
+    """Something the user should know that does not stop the work.
+
+    ``step`` is that of a training it was noticed at: one that goes on from before it will notice again. 0: of no step.
+    """
 
     message: str
     level: Literal["info", "warning"] = "info"
+    step: int = 0
 
 
 class Done(Base, tag="done"):

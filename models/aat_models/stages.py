@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aat_datasets.errors import ConfigError
 from aat_models.config import Config
 
-__all__ = ["Stage", "plan"]
+__all__ = ["Stage", "plan", "shortened"]
 
 
 class Stage(NamedTuple):
@@ -32,3 +32,13 @@ def plan(config: Config, batches: int, has_decoder: bool) -> list[Stage]:
         stages.append(Stage(name, start, steps))
         start += steps
     return stages
+
+
+def shortened(stages: list[Stage], step: int) -> list[Stage]:
+    """The plan where the stage at work ends at ``step``: the later ones follow at once, as long as they were to be."""
+    found: list[Stage] = []
+    for stage in stages:
+        start = found[-1].start + found[-1].steps if found else 0
+        steps = step - start if start < step < start + stage.steps else stage.steps
+        found.append(Stage(stage.name, start, steps))
+    return found

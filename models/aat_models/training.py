@@ -25,9 +25,11 @@ from aat_datasets.errors import CheckpointError, ConfigError, TrainingError
 from aat_datasets.vocab import PAD
 from aat_models import adversaries, checkpoint, evaluation
 from aat_models.config import Config
+from aat_models.curves import Curves
 from aat_models.data import TrainingData, surface_of
 from aat_models.events import Done, Evaluation, Event, Notice, Resumed, Started, Step
-from aat_models.stages import Stage, plan
+from aat_models.stages import Stage, plan, shortened
+from aat_models.stopping import Best
 from aat_models.text_model import parameter_count
 from aat_models.timing import step_time_ratio
 
@@ -71,7 +73,8 @@ class Training:
         self.total = sum(stage.steps for stage in self.stages)
         self.step = 0
         self.lr = config.train.lr
-        self.best = -math.inf
+        self.best = Best(config.train.patience)
+        self.curves = Curves()
         self.metrics: dict[str, float] = {}
         self.seconds = 0.0
         self.trained_examples = 0
@@ -99,26 +102,21 @@ class Training:
             few = f"only {self.total} steps on {len(self.train)} texts: raise train.epochs or lower train.batch_size"
             yield Notice(message=few, level="warning")
         batches = iter(self.sampler)
-        sums: dict[str, Tensor] = {}
-        began = since = self.step
-        spent = 0.0  # seconds of the steps alone: evaluations and whoever drives the loop do not count
+        began = self.step
         while self.step < self.total and not self.stopping:
             stage = self._stage()
             if self.step == stage.start:
                 self._begin(stage)
             self.sampler.repeats = self.adversary.replays if stage.name in ("encoder", "joint") else 1
-            clock = time.perf_counter()
+            clock = time.perf_counter()  # of the steps alone: evaluations and whoever drives the loop do not count
             index = next(batches)
-            for name, value in self._train_on(stage, index).items():
-                sums[name] = sums.get(name, torch.zeros(())) + value
-            spent += time.perf_counter() - clock
+            figures = self._train_on(stage, index)
+            self.curves.add(figures, len(index), time.perf_counter() - clock)
             self.step += 1
             self.trained_examples += len(index)
             ends = self.step == stage.start + stage.steps
             if (self.step - stage.start) % self.config.train.log_every == 0 or ends:
-                self.seconds += spent
-                yield self._record(stage, sums, self.step - since, spent, len(index))
-                sums, since, spent = {}, self.step, 0.0
+                yield self._record(stage)
             yield from self._pauses(stage, ends)
         if self.stopping:
             if self.step > began:  # before the first step there is nothing to save that is not saved
@@ -127,22 +125,36 @@ class Training:
         yield self._done()
 
     def _pauses(self, stage: Stage, ends: bool) -> Iterator[Event | CheckpointDue]:
-        """Evaluations and checkpoints that fall due at this step."""
+        """Evaluations and checkpoints that fall due at this step, and the early end of a stage that no longer improves."""
         done = self.step - stage.start
         every = self.config.train.evaluate_every or max(1, len(self.sampler) // 4)
         improved = False
         if done % every == 0 or ends:
             result = self._evaluate(self.dev, self.config.train.evaluate_limit, stage.name)
             if result is not None:
-                score = self._score(stage, result.metrics)
-                improved = score >= self.best
-                self.best = max(self.best, score)
+                improved = self.best.take(self._score(stage, result.metrics), self.step, result.metrics, self.average)
                 self.metrics |= result.metrics
                 yield result
+        if self.best.over and not ends:
+            ends = True
+            yield from self._end_early(stage)
+        if ends and self.best.weights:
+            self.average = self.best.weights
+            self.metrics |= self.best.metrics
         every = self.config.train.checkpoint_every or every
         if done % every == 0 or ends or improved or self.checkpoint_asked:
             self.checkpoint_asked = False
             yield CheckpointDue(self.step, improved or (ends and self.dev is None))
+
+    def _end_early(self, stage: Stage) -> Iterator[Event]:
+        """Give up the rest of a stage; later stages follow at once."""
+        if len(self.curves):
+            yield self._record(stage)
+        left = stage.start + stage.steps - self.step
+        self.stages = shortened(self.stages, self.step)
+        self.total -= left
+        best = f"the score of step {self.best.step} was not exceeded in {self.best.waited} evaluations"
+        yield Notice(message=f"stage {stage.name} ends {left} steps early: {best}", step=self.step)
 
     def _train_on(self, stage: Stage, index: np.ndarray[Any, Any]) -> dict[str, Tensor]:
         """One optimiser step on the texts at ``index``."""
@@ -187,11 +199,14 @@ class Training:
         return next(stage for stage in self.stages if self.step < stage.start + stage.steps)
 
     def _begin(self, stage: Stage) -> None:
-        """A fresh optimiser and average; a later stage builds on the weights that the one before kept."""
+        """A fresh optimiser and average; a later stage builds on the weights that the one before kept.
+
+        Those are its last average, or with ``train.patience`` its best one.
+        """
         if stage.start:
             self.model.load_state_dict(self.average)
         self.optimiser = self._optimiser(stage)
-        self.best = -math.inf
+        self.best.begin()
         self.followed = 0
 
     def _optimiser(self, stage: Stage) -> torch.optim.Optimizer:
@@ -232,14 +247,13 @@ class Training:
             threads=self.threads,
         )
 
-    def _record(self, stage: Stage, sums: dict[str, Tensor], steps: int, spent: float, batch: int) -> Step:
-        metrics = {name: float(total) / steps for name, total in sums.items()}
+    def _record(self, stage: Stage) -> Step:
+        metrics, seconds = self.curves.take()
+        self.seconds += seconds
         if not all(math.isfinite(value) for value in metrics.values()):
             raise TrainingError(
                 f"step {self.step}: the loss is not a number", "lower train.lr; the last checkpoint is kept"
             )
-        metrics["step_seconds"] = spent / steps
-        metrics["examples_per_second"] = steps * batch / max(spent, 1e-9)
         epoch = (self.step - stage.start) / len(self.sampler)
         return Step(step=self.step, total=self.total, epoch=round(epoch, 4), stage=stage.name, metrics=metrics)
 
@@ -274,10 +288,13 @@ class Training:
         summary: dict[str, Any] = {
             "run": self.config.run,
             "steps": self.step,
+            "total": self.total,
             "seconds": round(self.seconds, 2),
             "examples_per_second": round(rates, 1),
             "dev": {name: round(value, 4) for name, value in self.metrics.items()},
         }
+        if self.best.step:
+            summary["best_step"] = self.best.step
         test = self.data.splits.get("test")
         if test is not None and not self.stopping:
             result = self._evaluate(test, len(test))
@@ -328,6 +345,8 @@ class Training:
         tensors |= moments
         adversary, values = self.adversary.state()
         tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.items()}
+        weights, best = self.best.state()
+        tensors |= {f"best.{name}": tensor for name, tensor in weights.items()}
         tensors["random"] = torch.get_rng_state()
         checkpoint.save_state(
             folder,
@@ -338,7 +357,8 @@ class Training:
                 "groups": groups,
                 "adversary": values,
                 "lr": self.lr,
-                "best": None if math.isinf(self.best) else self.best,
+                "stages": self.stages,
+                "best": best,
                 "followed": self.followed,
                 "seconds": self.seconds,
                 "trained_examples": self.trained_examples,
@@ -355,20 +375,23 @@ class Training:
             values = msgspec.json.decode((folder / "state.json").read_bytes())
         except (OSError, msgspec.DecodeError) as error:
             raise CheckpointError(f"{folder / 'state.json'}: {error}") from None
-        own = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-        checkpoint.assign(self.model, own, folder / "state.safetensors")
+        checkpoint.assign(self.model, _named("model.", tensors), folder / "state.safetensors")
         self.step = values["step"]
         self.lr = values["lr"]
+        self.stages = [Stage(*stage) for stage in values["stages"]]
+        self.total = sum(stage.steps for stage in self.stages)
         if self.step < self.total and self.step > self._stage().start:
             self.optimiser = self._optimiser(self._stage())
             self.optimiser.load_state_dict(checkpoint.unflatten(tensors, values["groups"]))
-        self.adversary.restore(
-            {n.removeprefix("adversary."): t for n, t in tensors.items() if n.startswith("adversary.")},
-            values["adversary"],
-        )
+        self.adversary.restore(_named("adversary.", tensors), values["adversary"])
         self.sampler.restore(values["sampler"])
-        self.best = -math.inf if values["best"] is None else values["best"]
+        self.best.restore(_named("best.", tensors), values["best"])
         self.followed = values["followed"]
         self.seconds, self.trained_examples = values["seconds"], values["trained_examples"]
         self.metrics = values["metrics"]
         torch.set_rng_state(tensors["random"])
+
+
+def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose name begins with ``prefix``, under the rest of it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

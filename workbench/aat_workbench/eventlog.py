@@ -12,7 +12,7 @@ from types import TracebackType
 import msgspec
 
 from aat_models import events
-from aat_models.events import Checkpointed, ControlApplied, Evaluation, Event, Resumed, Step
+from aat_models.events import Checkpointed, ControlApplied, Evaluation, Event, Notice, Resumed, Step
 
 __all__ = ["EventTail", "RunWriter", "drop_after", "history"]
 
@@ -21,7 +21,7 @@ _HEAD = 128  # bytes by which a file is known again
 
 def drop_after(records: Iterable[Event], step: int) -> list[Event]:
     """``records`` without those of steps after ``step``: what still counts after a resume at ``step``."""
-    dated = (Step, Evaluation, Checkpointed, ControlApplied)
+    dated = (Step, Evaluation, Checkpointed, ControlApplied, Notice)
     return [record for record in records if not (isinstance(record, dated) and record.step > step)]
 
 

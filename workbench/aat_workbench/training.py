@@ -243,6 +243,7 @@ class _Drive:
                 status.step = event.step
             case Done():
                 event.summary = {"run": self.folder.name, **event.summary}
+                status.total = event.summary.get("total", status.total)  # fewer where a stage ended early
                 status.summary = event.summary
             case _:
                 pass
