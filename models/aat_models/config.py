@@ -18,6 +18,7 @@ from aat_datasets.errors import ConfigError, UnknownNameError
 
 __all__ = [
     "ADVERSARIES",
+    "BOUNDED",
     "ENCODERS",
     "AdversaryConfig",
     "Config",
@@ -38,11 +39,12 @@ def help(text: str, **limits: Any) -> msgspec.Meta:
 
 
 Adversary = Literal[
-    "none", "noise", "random", "fgm", "vat", "pgd", "free", "freelb", "trades", "hotflip", "ascc", "aat"
+    "none", "noise", "random", "fgm", "vat", "pgd", "free", "freelb", "smart", "trades", "hotflip", "ascc", "ibp", "aat"
 ]  # fmt: skip
 Encoder = Literal["bow", "cnn", "lstm", "gru", "bilstm", "transformer"]
 ENCODERS: tuple[str, ...] = get_args(Encoder)
 ADVERSARIES: tuple[str, ...] = get_args(Adversary)
+BOUNDED: tuple[str, ...] = ("bow", "cnn", "lstm", "gru", "bilstm")  # encoders whose answers can be certified
 
 
 class DataConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -135,7 +137,13 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     eta: Annotated[float, help("aat: step of the radius", gt=0)] = 0.3
     temperature: Annotated[float, help("aat, hull: temperature of the weights over substitutes", gt=0)] = 0.5
     cache: Annotated[bool, help("aat: half of the proposals start from the example's last one")] = True
-    steps: Annotated[int, help("ascc, pgd, freelb, trades: ascent steps; free: turns of a batch", ge=1)] = 2
+    kappa: Annotated[float, help("ibp: weight of the worst case against the clean loss, at last", ge=0, le=1)] = 0.8
+    ramp: Annotated[float, help("ibp: share of the training in which kappa and the boxes grow", ge=0, le=1)] = 0.7
+    box: Annotated[list[Literal["word", "char"]], help("ibp: substitutes its boxes span")] = msgspec.field(
+        default_factory=lambda: ["word"]
+    )
+    proximal: Annotated[float, help("smart: weight of keeping near the answers of averaged weights", ge=0)] = 1.0
+    steps: Annotated[int, help("ascc, pgd, freelb, smart, trades: ascent steps; free: turns of a batch", ge=1)] = 2
 
 
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -226,6 +234,11 @@ def _convert(tree: dict[str, Any]) -> Config:
     for key, value in (("train.lr", config.train.lr), ("train.epochs", config.train.epochs)):
         if not math.isfinite(value):
             raise ConfigError(f"{key}: expected a finite number, got {value}")
+    if config.adversary.name == "ibp" and config.model.encoder not in BOUNDED:
+        raise ConfigError(
+            f"model.encoder: {config.model.encoder} cannot be bounded, as adversary ibp asks",
+            f"what can be: {', '.join(BOUNDED)}",
+        )
     return config
 
 

@@ -120,13 +120,19 @@ class StepVectors:
 
     def __init__(self, embedding: WordEmbedding, ids: Tensor, hide: float = 0.0) -> None:
         self.distinct = torch.unique(ids)
-        hidden = torch.rand(self.distinct.shape) < hide if hide and embedding.ngrams is not None else None
-        self._graph = embedding.vectors(self.distinct, hidden)
+        self._hidden = torch.rand(self.distinct.shape) < hide if hide and embedding.ngrams is not None else None
+        self._graph = embedding.vectors(self.distinct, self._hidden)
         self.leaf = self._graph.detach().requires_grad_()
 
     def __call__(self, ids: Tensor) -> Tensor:
         """``(…)`` → ``(…, E)``."""
         return F.embedding(torch.searchsorted(self.distinct, ids.contiguous()), self.leaf)
+
+    def through(self, embedding: WordEmbedding, ids: Tensor) -> Tensor:
+        """The vectors another table has for ids ``(…)``, the same words hidden: ``(…, E)``."""
+        return F.embedding(
+            torch.searchsorted(self.distinct, ids.contiguous()), embedding.vectors(self.distinct, self._hidden)
+        )
 
     def backward(self) -> None:
         """Carries what the passes collected into the embedding's tables."""

@@ -13,6 +13,7 @@ from aat_models.adversaries.base import Setting, clean_pass, consistency
 from aat_models.adversaries.free import FreeAdversary
 from aat_models.adversaries.proposals import gains, positions, propose
 from aat_models.adversaries.random import substitute
+from aat_models.adversaries.smart import Smart, symmetric
 from aat_models.adversaries.surface import SYNONYMS
 from aat_models.config import ADVERSARIES
 from aat_models.data import surface_of
@@ -223,6 +224,54 @@ def test_free_carries_its_perturbation_through_the_turns_of_a_batch_and_no_furth
     assert (threat.norm(adversary.shift) <= chosen.epsilon * threat.norm(still) * 1.0001).all()
     other = batch._replace(rows=batch.rows + 1)
     assert float(adversary.step(model, other, 0.5)["loss"]) == losses[0]
+
+
+def test_the_symmetric_divergence_is_the_sum_of_both_and_teaches_both() -> None:
+    one, other = torch.randn(5, 3, requires_grad=True), torch.randn(5, 3, requires_grad=True)
+    p, q = torch.log_softmax(one, -1), torch.log_softmax(other, -1)
+    both = sum(torch.nn.functional.kl_div(x, y, reduction="batchmean", log_target=True) for x, y in ((p, q), (q, p)))
+    torch.testing.assert_close(symmetric(one, other), both)
+    symmetric(one, other).backward()
+    assert one.grad.abs().sum() > 0 and other.grad.abs().sum() > 0
+    assert symmetric(one, one.detach()) == 0
+
+
+def test_smart_climbs_inside_its_box_and_leaves_padding_alone(scene) -> None:
+    _, _, model, batch, setting = scene
+    adversary = Smart(setting._replace(config=config(adversary__name="smart", adversary__steps=3).adversary))
+    model.eval()
+    still = model.embedding(batch.ids).detach()
+    logits = model.classify(still, batch.lengths).detach()
+    shift = adversary.climb(model, batch, still, logits, None)
+    width = setting.config.epsilon * threat.spread(still)
+    assert (shift.abs() <= width * 1.0001).all()
+    assert (shift[batch.ids == 0] == 0).all()
+    noise = width * torch.randn_like(still).sign() * (batch.ids > 0)[..., None]  # as far off as the box reaches
+    found, drawn = (symmetric(model.classify(still + s, batch.lengths), logits) for s in (shift, noise))
+    assert found > 2 * drawn
+    corners = (batch.ids > 0).sum(1).mul(still.shape[-1]).sqrt()[:, None, None] * width
+    torch.testing.assert_close(corners, setting.config.epsilon * threat.norm(still))  # the sphere of the others
+
+
+def test_smarts_average_begins_with_the_stage_and_follows_the_weights(scene) -> None:
+    _, _, model, batch, setting = scene
+    adversary = Smart(setting._replace(config=config(adversary__name="smart").adversary))
+    adversary.step(model, batch, 0.0)
+    assert all(torch.equal(a, b) for a, b in zip(adversary.before.parameters(), model.parameters(), strict=True))
+    first = model.head.bias.detach().clone()
+    with torch.no_grad():
+        model.head.bias += 1.0
+    adversary.step(model, batch, 0.05)
+    torch.testing.assert_close(adversary.before.head.bias, first + 0.01)
+    adversary.step(model, batch, 0.5)
+    torch.testing.assert_close(adversary.before.head.bias, first + 0.01 + 0.001 * 0.99)
+    again = Smart(setting._replace(config=adversary.config))
+    again.restore(*adversary.state())
+    again.step(model, batch, 0.5)
+    adversary.step(model, batch, 0.5)
+    assert torch.equal(again.before.head.bias, adversary.before.head.bias)
+    adversary.step(model, batch, 0.0)
+    assert torch.equal(adversary.before.head.bias, model.head.bias)
 
 
 @pytest.mark.parametrize("name", ADVERSARIES)

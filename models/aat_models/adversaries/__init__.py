@@ -12,10 +12,12 @@ from aat_models.adversaries.fgm import FastGradientMethod
 from aat_models.adversaries.free import FreeAdversary
 from aat_models.adversaries.freelb import FreeLargeBatch
 from aat_models.adversaries.hotflip import HotFlip
+from aat_models.adversaries.ibp import IntervalBounds
 from aat_models.adversaries.noise import NoiseAdversary
 from aat_models.adversaries.none import NoAdversary
 from aat_models.adversaries.pgd import ProjectedGradientDescent
 from aat_models.adversaries.random import RandomSubstitutes
+from aat_models.adversaries.smart import Smart
 from aat_models.adversaries.trades import Trades
 from aat_models.adversaries.vat import VirtualAdversarialTraining
 
@@ -30,9 +32,11 @@ ADVERSARIES: dict[str, Callable[[Setting], Adversary]] = {
     "pgd": ProjectedGradientDescent,
     "free": FreeAdversary,
     "freelb": FreeLargeBatch,
+    "smart": Smart,
     "trades": Trades,
     "hotflip": HotFlip,
     "ascc": ConvexHull,
+    "ibp": IntervalBounds,
     "aat": AdaptiveAdversary,
 }
 
