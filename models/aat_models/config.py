@@ -39,7 +39,7 @@ def help(text: str, **limits: Any) -> msgspec.Meta:
 
 
 Adversary = Literal[
-    "none", "noise", "random", "fgm", "vat", "pgd", "free", "freelb", "smart", "trades", "hotflip", "ascc", "ibp", "aat"
+    "none", "noise", "random", "fgm", "vat", "pgd", "free", "freelb", "smart", "trades", "hotflip", "a2t", "ascc", "ibp", "aat"
 ]  # fmt: skip
 Encoder = Literal["bow", "cnn", "lstm", "gru", "bilstm", "transformer"]
 ENCODERS: tuple[str, ...] = get_args(Encoder)

@@ -25,6 +25,10 @@ class Dropout(NamedTuple):
     embedding: Tensor
     latent: Tensor
 
+    def of(self, rows: Tensor) -> Dropout:
+        """What is dropped of the texts at ``rows`` ``(R,)`` of the batch; a row may come several times."""
+        return Dropout(self.embedding[rows], self.latent[rows])
+
 
 class TextModel(nn.Module):
     """text → words → encoder → vector → label head and decoder.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aat_datasets.errors import UnknownNameError
+from aat_models.adversaries.a2t import AttackingToTrain
 from aat_models.adversaries.aat import AdaptiveAdversary
 from aat_models.adversaries.ascc import ConvexHull
 from aat_models.adversaries.base import Adversary, Batch, Setting
@@ -35,6 +36,7 @@ ADVERSARIES: dict[str, Callable[[Setting], Adversary]] = {
     "smart": Smart,
     "trades": Trades,
     "hotflip": HotFlip,
+    "a2t": AttackingToTrain,
     "ascc": ConvexHull,
     "ibp": IntervalBounds,
     "aat": AdaptiveAdversary,
