@@ -10,7 +10,8 @@
     │   ├── CheckpointError       a checkpoint that is absent, truncated or of another architecture
     │   └── VictimError           a model under attack that answers wrongly or not at all
     ├── EngineError               the engine process failed or went away; exit code 1
-    └── TrainingError             training cannot go on (a loss that is not a number, no space left); exit code 1
+    └── TrainingError             training cannot go on (no space left, another process of it gone); exit code 1
+        └── NotFiniteError        a loss or gradient is not a number; carries the batch
 
 The message says what is wrong and where; ``hint`` says what to do. Neither holds a traceback.
 """
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "AatError",
@@ -27,6 +29,7 @@ __all__ = [
     "DataError",
     "EngineError",
     "InputError",
+    "NotFiniteError",
     "TrainingError",
     "UnknownNameError",
     "VictimError",
@@ -104,3 +107,16 @@ class EngineError(AatError):
 
 class TrainingError(AatError):
     """Training cannot go on."""
+
+
+class NotFiniteError(TrainingError):
+    """A loss or a gradient is infinite or not a number.
+
+    Args:
+        message, hint: as for all of them.
+        batch: what it was met on, plain values: step, stage, figures, and the examples with row, label, ids and text.
+    """
+
+    def __init__(self, message: str, hint: str, batch: dict[str, Any]) -> None:
+        super().__init__(message, hint)
+        self.batch = batch

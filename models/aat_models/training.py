@@ -21,13 +21,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from aat_datasets.batching import BucketSampler, EncodedSplit
-from aat_datasets.errors import CheckpointError, ConfigError, TrainingError
+from aat_datasets.errors import CheckpointError, ConfigError
 from aat_datasets.vocab import PAD
 from aat_models import adversaries, checkpoint, evaluation
 from aat_models.config import Config
 from aat_models.curves import Curves
 from aat_models.data import TrainingData, surface_of
 from aat_models.events import Done, Evaluation, Event, Notice, Resumed, Started, Step
+from aat_models.guard import Guard
 from aat_models.stages import Stage, plan, shortened
 from aat_models.stopping import Best
 from aat_models.text_model import parameter_count
@@ -75,6 +76,7 @@ class Training:
         self.lr = config.train.lr
         self.best = Best(config.train.patience)
         self.curves = Curves()
+        self.guard = Guard(train, data.table)
         self.metrics: dict[str, float] = {}
         self.seconds = 0.0
         self.trained_examples = 0
@@ -93,7 +95,7 @@ class Training:
     def events(self) -> Iterator[Event | CheckpointDue]:
         """Yields what happens, in order; ends with ``Done``, whose summary holds the last figures.
 
-        Raises TrainingError where the loss stops being a number.
+        Raises NotFiniteError, with the batch, where a loss or gradient stops being a number.
         """
         yield self._started()
         if self._resumed:
@@ -144,6 +146,7 @@ class Training:
         every = self.config.train.checkpoint_every or every
         if done % every == 0 or ends or improved or self.checkpoint_asked:
             self.checkpoint_asked = False
+            self.guard.settle()
             yield CheckpointDue(self.step, improved or (ends and self.dev is None))
 
     def _end_early(self, stage: Stage) -> Iterator[Event]:
@@ -170,16 +173,12 @@ class Training:
             figures |= self.adversary.step(model, batch, (self.step - stage.start) / stage.steps)
         if stage.name in ("decoder", "joint"):
             figures |= self._decoder_step(stage, batch, index)
-        if config.clip:
-            norm = torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], config.clip)
-            if not math.isfinite(float(norm)):
-                raise TrainingError(
-                    f"step {self.step + 1}: the gradient is not a number",
-                    "lower train.lr or adversary.beta; the last checkpoint is kept",
-                )
+        norm = torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], config.clip or math.inf)
+        found = {name: torch.as_tensor(value) for name, value in figures.items()}
+        self.guard.check(self.step + 1, stage.name, index, {**found, "gradient": norm})
         self.optimiser.step()
         self._follow()
-        return {name: torch.as_tensor(value) for name, value in figures.items()}
+        return found
 
     def _decoder_step(self, stage: Stage, batch: adversaries.Batch, index: np.ndarray[Any, Any]) -> dict[str, Tensor]:
         """Teacher forcing: cross-entropy of every output word given the vector and the words before it."""
@@ -248,12 +247,9 @@ class Training:
         )
 
     def _record(self, stage: Stage) -> Step:
+        self.guard.settle()
         metrics, seconds = self.curves.take()
         self.seconds += seconds
-        if not all(math.isfinite(value) for value in metrics.values()):
-            raise TrainingError(
-                f"step {self.step}: the loss is not a number", "lower train.lr; the last checkpoint is kept"
-            )
         epoch = (self.step - stage.start) / len(self.sampler)
         return Step(step=self.step, total=self.total, epoch=round(epoch, 4), stage=stage.name, metrics=metrics)
 
@@ -261,6 +257,7 @@ class Training:
         """The kept weights on the first ``limit`` texts of a split: what the stage trains; ``joint`` is all there is."""
         if split is None or not len(split):
             return None
+        self.guard.settle()
         own = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
         self.model.eval()
@@ -274,6 +271,7 @@ class Training:
         if stage != "encoder" and self.model.decoder is not None:
             metrics |= evaluation.decoder_loss(self.model, split, limit)
         self.model.load_state_dict(own)
+        self.guard.evaluated(self.step, "test" if split is self.data.splits.get("test") else "dev", metrics)
         return Evaluation(step=self.step, split="dev", metrics=metrics)
 
     def _score(self, stage: Stage, metrics: dict[str, float]) -> float:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 import torch
-from toy import config, data
+from toy import BAD, FILL, GOOD, config, data
 
-from aat_datasets.errors import CheckpointError, ConfigError, TrainingError
+from aat_datasets.batching import BucketSampler
+from aat_datasets.errors import CheckpointError, ConfigError, NotFiniteError
 from aat_models.checkpoint import load_model
 from aat_models.config import ADVERSARIES, ENCODERS, Config
 from aat_models.events import Done, Evaluation, Resumed, Started, Step, decode, encode
@@ -143,12 +145,39 @@ def test_stop_checkpoint_and_rate_take_effect_and_nonsense_is_refused(tmp_path: 
     assert rest[-1].summary["steps"] < training.total
 
 
-def test_a_gradient_that_is_not_a_number_stops_with_a_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [{}, {"train__clip": 0.0}, {"adversary__name": "aat", "train__log_every": 1}])
+def test_a_rate_that_overflows_stops_with_the_batch_it_was_met_on(settings: dict[str, object]) -> None:
+    training = Training(config(train__lr=1e30, train__warmup=0.0, **settings), data())
+    with pytest.raises(NotFiniteError, match=r"step \d+: the (loss|gradient) is not a finite number") as caught:
+        list(training.events())
+    batch = caught.value.batch
+    assert 1 < batch["step"] < 10 and batch["stage"] == "encoder"
+    assert {"nan", "inf"} & set(batch["figures"].values())
+    sampler = BucketSampler(training.train.lengths, 16, 0)
+    places = next(itertools.islice(iter(sampler), batch["step"] - 1, None))
+    assert [e["place"] for e in batch["examples"]] == places.tolist()
+    first = batch["examples"][0]
+    assert first["label"] == training.train.labels[places[0]] and first["row"] == training.train.rows[places[0]]
+    assert len(first["ids"]) == len(first["text"].split()) and set(first["text"].split()) <= {*GOOD, *BAD, *FILL}
+
+
+def test_a_weight_that_is_infinite_is_met_on_the_first_batch() -> None:
     training = Training(config(), data())
     with torch.no_grad():
-        training.model.head.weight[0, 0] = torch.nan
-    with pytest.raises(TrainingError, match="not a number"):
+        training.model.head.weight[0, 0] = torch.inf
+    with pytest.raises(NotFiniteError, match="step 1: the loss is not a finite number"):
         list(training.events())
+
+
+def test_weights_that_overflow_between_two_batches_are_met_in_the_evaluation() -> None:
+    training = Training(config(train__evaluate_every=1), data())
+    events = training.events()
+    next(events)
+    with torch.no_grad():
+        training.average["head.weight"][0, 0] = torch.nan
+    with pytest.raises(NotFiniteError, match="step 1: loss on dev is not a finite number") as caught:
+        list(events)
+    assert (caught.value.batch["step"], len(caught.value.batch["examples"])) == (1, 16)
 
 
 def test_stages_that_do_not_fit_the_model_are_refused() -> None:

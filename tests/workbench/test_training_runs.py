@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aat_datasets.errors import ConfigError, InputError, TrainingError
+from aat_datasets.errors import ConfigError, InputError, NotFiniteError, TrainingError
+from aat_models import config as configs
 from aat_models.config import Config
 from aat_models.events import (
     Checkpointed,
@@ -265,6 +266,23 @@ def test_a_training_error_is_recorded_and_raised(tmp_path: Path) -> None:
     rest = list(run_training(folder.config, runs_root=tmp_path, resume=True, opener=Core))
     assert rest[0].step == 20 if isinstance(rest[0], Resumed) else False
     assert folder.status().state == "done" and not folder.status().error
+
+
+def test_the_batch_of_a_loss_that_overflows_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
+    settings = {
+        "run": "one", "data.limit": 64, "train.batch_size": 16, "train.lr": 1e30, "train.warmup": 0.0,
+        "model.encoder": "bow", "train.threads": 1,
+    }  # fmt: skip
+    folder = RunFolder(tmp_path / "runs" / "one")
+    with pytest.raises(NotFiniteError) as caught:
+        list(run_training(configs.apply(Config(), settings), runs_root=tmp_path / "runs"))
+    kept = next(folder.path.glob("not-finite-*.json"))
+    assert caught.value.message.endswith(f"; its batch: {kept}")
+    last = folder.history()[-1]
+    assert isinstance(last, Failed) and str(kept) in last.error and folder.status().error == last.error
+    batch = json.loads(kept.read_bytes())
+    assert len(batch["examples"]) == 16 and all(example["text"] for example in batch["examples"])
 
 
 def test_a_full_disk_says_what_was_kept(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@
       checkpoints/    step-00001200/ …, and the files latest and best that name one (checkpoints.py)
       attacks/        one folder an attack
       log.txt         what a detached process printed
+      not-finite-00000012.json   the batch on which a loss or gradient was not a number
 
 Nothing here imports torch.
 """
@@ -22,6 +23,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -133,6 +135,12 @@ class RunFolder:
     def tail(self) -> EventTail:
         """A new incremental reader of the events."""
         return EventTail(self.events_path)
+
+    def write_batch(self, batch: dict[str, Any]) -> Path:
+        """Keep the batch that a training failed on; see ``aat_datasets.errors.NotFiniteError``. Raises OSError."""
+        path = self.path / f"not-finite-{batch['step']:08d}.json"
+        durable.replace(path, msgspec.json.format(msgspec.json.encode(batch)) + b"\n")
+        return path
 
     def history(self) -> list[Event]:
         """Every record that still counts."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from aat_datasets.errors import AatError, ConfigError, InputError, TrainingError
+from aat_datasets.errors import AatError, ConfigError, InputError, NotFiniteError, TrainingError
 from aat_models.config import Config
 from aat_models.events import (
     Checkpointed,
@@ -314,7 +314,10 @@ class _Drive:
             self.folder.write_status(self.status, lasting=False)
 
     def _fail(self, error: Exception) -> Event:
-        """Record the failure as far as the disk still takes it."""
+        """Record the failure as far as the disk still takes it, and the batch where it came of one."""
+        if isinstance(error, NotFiniteError):
+            with contextlib.suppress(OSError):
+                error.message += f"; its batch: {self.folder.write_batch(error.batch)}"
         hint = error.hint if isinstance(error, AatError) else self._kept()
         event = Failed(time=time.time(), error=_explain(error), hint=hint)
         with contextlib.suppress(OSError):
