@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
+
 import numpy as np
 
 from aat_models.attacks import tiny
@@ -28,3 +31,12 @@ class RandomVictim(tiny.TinyVictim):
         norms = np.abs(self._table[ids, 0])
         gains = self._table[candidates, 1] * (1 + np.asarray(labels)[:, None, None])
         return norms, np.where(candidates > 0, gains, -np.inf)
+
+
+def bag_of_characters(texts: Sequence[str]) -> np.ndarray:
+    """Sentence vectors that need no model: how often each word and each three characters in a row are there."""
+    rows = np.zeros((len(texts), 512))
+    for row, text in enumerate(texts):
+        for part in [*text.split(), *(text[i : i + 3] for i in range(len(text) - 2))]:
+            rows[row, zlib.crc32(part.encode()) % 512] += 1
+    return rows

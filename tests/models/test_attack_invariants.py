@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from attack_support import RandomVictim
+from attack_support import RandomVictim, bag_of_characters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aat_datasets.errors import InputError
 from aat_datasets.records import Example
-from aat_models.attacks import RECIPES, Recipe, TextVictim, attack, find, tiny
+from aat_models.attacks import RECIPES, Checks, Recipe, SentenceEncoder, TextVictim, attack, find, tiny
 from aat_models.attacks.constraints import content_words, max_edits
 from aat_models.attacks.goals import InputReduction, Targeted, Untargeted, find_goal
 from aat_models.attacks.victim import score_texts
@@ -32,7 +32,9 @@ def offline(name: str) -> Recipe:
 
 
 def run(recipe: Recipe, examples: Sequence[Example], victim: Any = None, **options: Any) -> list[AttackResult]:
-    found = attack(victim or tiny.TinyVictim(), examples, recipe, surface=tiny.synonyms, **options)
+    least = 0.4 if "sentence encoder" in recipe.needs else None
+    checks = Checks(SentenceEncoder(bag_of_characters, least))
+    found = attack(victim or tiny.TinyVictim(), examples, recipe, surface=tiny.synonyms, checks=checks, **options)
     return sorted(found, key=lambda result: result.id)
 
 
@@ -72,6 +74,8 @@ def check(victim: Any, recipe: Recipe, result: AttackResult, budget: float | Non
     assert len(result.trajectory) <= 1 + len(result.edits)
     if recipe.name in PROTECTS_STOP_WORDS:
         assert content_words([edit.source for edit in result.edits]).all()
+    assert (result.similarity is None) == (result.status == "skipped")
+    assert result.similarity != 1 or result.text == result.adversarial
     if result.status == "skipped":
         assert result.prediction != result.label and not result.edits and result.queries == 1
         return
@@ -90,7 +94,7 @@ def test_a_recipe_declares_itself_and_names_its_paper(name: str):
     assert recipe.name == name
     for text in (recipe.transform, recipe.constraint, recipe.strategy, recipe.paper):
         assert text and "\n" not in text
-    assert set(recipe.needs) <= {"surface", "gradients"}
+    assert set(recipe.needs) <= {"surface", "gradients", "sentence encoder"}
     assert set(recipe.wants) <= {"parts of speech", "gradients"}
     assert not (recipe.words and "surface" in recipe.needs)
     # A check of meaning that is left out is in the name; see Recipe.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from aat_models.attacks import tiny
 from aat_models.attacks.calibration import calibrate
+from aat_models.attacks.checks import Checks, SentenceEncoder
 from aat_models.attacks.goals import Goal, InputReduction, Targeted, Untargeted, find_goal
 from aat_models.attacks.recipes import RECIPES, Recipe, find
 from aat_models.attacks.scheduler import Attack, Statistics, attack
@@ -21,9 +22,11 @@ from aat_models.attacks.victim import TextVictim, Victim, WhiteBox
 __all__ = [
     "RECIPES",
     "Attack",
+    "Checks",
     "Goal",
     "InputReduction",
     "Recipe",
+    "SentenceEncoder",
     "Statistics",
     "Surface",
     "Targeted",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from aat_models.attacks.checks import NO_CHECKS, Checks
 from aat_models.attacks.goals import Goal
 from aat_models.attacks.requests import Edits, GradientOf, Request, Texts
 from aat_models.attacks.tagging import Tagger
@@ -37,6 +38,7 @@ class Attempt:
         max_edits: how many positions may be changed.
         surface: the substitutes of a word; None where the attack was given none.
         tagger: says a word's part of speech; None where the recipe asks for none or its data is not there.
+        checks: the attack's sentence encoder, and what substitutes must meet beside the recipe's constraints.
         white_box: whether gradients may be asked for.
         intern: the victim's ids of words, (len(words),).
         read: the victim's words of a text.
@@ -57,6 +59,7 @@ class Attempt:
         max_edits: int,
         surface: Surface | None = None,
         tagger: Tagger | None = None,
+        checks: Checks = NO_CHECKS,
         white_box: bool = False,
         seed: str = "0",
     ) -> None:
@@ -68,6 +71,7 @@ class Attempt:
         self.max_edits = max_edits
         self.surface = surface
         self.tagger = tagger
+        self.checks = checks
         self.white_box = white_box
         self.edits: list[Edit] = []
         self.edited: set[int] = set()
@@ -76,6 +80,7 @@ class Attempt:
         self.intern = intern
         self.read = read
         self._seed = seed
+        self._allowed: dict[tuple[int, str], Sequence[str]] = {}  # what was found to be allowed; forks share it
         self._plain = True  # every position holds exactly one word
         self._stand(probabilities)
 
@@ -146,6 +151,22 @@ class Attempt:
         candidates = np.zeros((len(ids), 0), np.int32) if candidates is None else candidates
         return GradientOf(ids, candidates, self.goal.loss(self.label)[0])
 
+    def substitutes(self, position: int) -> Sequence[str]:
+        """What the surface has for the word at ``position``, if the attack's constraints allow it there."""
+        assert self.surface is not None, "the recipe must name the surface among its needs"
+        word = self.words[position]
+        words = self.surface(word)
+        if not self.checks.constraints or not words:
+            return words
+        known = self._allowed.get((position, word))
+        if known is None:
+            for constraint in self.checks.constraints:
+                if words:
+                    mask = constraint.allows(self.original, self.original, position, words)
+                    words = [words[k] for k in np.flatnonzero(mask).tolist()]
+            known = self._allowed[position, word] = words
+        return known
+
     def proposals(self, positions: Iterable[int], propose: Propose) -> list[Change]:
         """Everything ``propose`` has to offer at ``positions``, as changes of one word."""
         return [{position: word} for position in positions for word in propose(self, position)]
@@ -166,11 +187,13 @@ class Attempt:
     def fork(self, purpose: str) -> Attempt:
         """An attempt that begins where this one began, with random choices of its own."""
         ids, probabilities = self._start
-        return Attempt(
+        other = Attempt(
             self.original, ids, self.label, probabilities, goal=self.goal, intern=self.intern, read=self.read,
-            max_edits=self.max_edits, surface=self.surface, tagger=self.tagger, white_box=self.white_box,
-            seed=f"{self._seed}:{purpose}",
+            max_edits=self.max_edits, surface=self.surface, tagger=self.tagger, checks=self.checks,
+            white_box=self.white_box, seed=f"{self._seed}:{purpose}",
         )  # fmt: skip
+        other._allowed = self._allowed
+        return other
 
     def adopt(self, other: Attempt) -> None:
         """Stands where ``other``, a fork, stands."""

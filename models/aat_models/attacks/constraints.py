@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from aat_models.attacks.attempt import Attempt
+from aat_models.attacks.checks import SentenceEncoder
 from aat_models.attacks.tagging import Tagger, coarse
 from aat_models.attacks.transforms import Propose
 
@@ -19,6 +20,7 @@ __all__ = [
     "Constraint",
     "EditDistance",
     "SamePart",
+    "SentenceSimilarity",
     "WordDistance",
     "content_words",
     "max_edits",
@@ -150,3 +152,56 @@ class WordDistance:
         known = norms[1:] * norms[0] > 0
         cosines = np.divide(rows[1:] @ rows[0], norms[1:] * norms[0], out=np.zeros(len(substitutes)), where=known)
         return known & (cosines >= self._cosine)
+
+
+class SentenceSimilarity:
+    """Substitutes that leave the text's meaning where it was, as a sentence encoder sees it.
+
+    As Jin et al. 2020 do it: what is compared is a window of words around the edit, in the text as it is now and with
+    the substitute in it; texts shorter than the window are not checked. Costly, so it goes last among constraints.
+
+    Args:
+        encoder: says how near two texts are.
+        least: the least cosine. Angular similarities, 1 − angle / π, are ranked alike: to keep an angle within ``a`` is
+            to keep the cosine above cos ``a``.
+        window: words compared, those beyond the text's ends not counted; 0: the whole text.
+        short: check texts shorter than the window too, as a whole.
+    """
+
+    def __init__(self, encoder: SentenceEncoder, least: float, window: int = 15, short: bool = False) -> None:
+        self._encoder = encoder
+        self._least = least
+        self._window = window
+        self._short = short
+
+    def cosines(self, current: Sequence[str], position: int, substitutes: Sequence[str]) -> NDArray[np.float64]:
+        """The cosine of the window around ``position`` with what it is with each of ``substitutes``, (K,).
+
+        1 where a short text is not checked. Six digits: what is beyond them is the encoder's rounding.
+        """
+        if not self._short and len(current) < self._window:
+            return np.ones(len(substitutes))
+        start, stop = self._around(len(current), position)
+        left, right = current[start:position], current[position + 1 : stop]
+        texts = [" ".join(word for word in (*left, middle, *right) if word) for middle in substitutes]
+        return self._encoder.cosines(" ".join(word for word in current[start:stop] if word), texts).round(6)
+
+    def allows(
+        self, original: Sequence[str], current: Sequence[str], position: int, substitutes: Sequence[str]
+    ) -> NDArray[np.bool_]:
+        """Which of ``substitutes`` keep the meaning of ``current`` around ``position``, (K,)."""
+        return self.cosines(current, position, substitutes) >= self._least
+
+    def nearest(self, current: Sequence[str], position: int, substitutes: Sequence[str]) -> list[str]:
+        """Those it allows, the nearest in meaning first."""
+        if not len(substitutes):
+            return []
+        cosines = self.cosines(current, position, substitutes)
+        order: list[int] = np.argsort(-cosines, kind="stable").tolist()
+        return [substitutes[k] for k in order if cosines[k] >= self._least]
+
+    def _around(self, words: int, position: int) -> tuple[int, int]:
+        if not self._window or words <= self._window:
+            return 0, words
+        start = min(max(0, position - self._window // 2), words - self._window)
+        return start, start + self._window

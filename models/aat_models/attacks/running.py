@@ -99,10 +99,14 @@ class Running:
         attempt = self.attempt
         assert attempt is not None
         before, after = self._known[0], attempt.probabilities
+        text, adversarial = " ".join(attempt.original), " ".join(word for word in attempt.words if word)
+        similarity = None
+        if attempt.checks.encoder is not None and status != "skipped":
+            similarity = 1.0 if text == adversarial else float(attempt.checks.encoder.cosines(text, [adversarial])[0])
         return AttackResult(
             id=self.id,
-            text=" ".join(attempt.original),
-            adversarial=" ".join(word for word in attempt.words if word),
+            text=text,
+            adversarial=adversarial,
             label=self.label,
             prediction=int(before.argmax()),
             adversarial_prediction=int(after.argmax()),
@@ -115,6 +119,7 @@ class Running:
             status=status,
             trajectory=[round(p, 6) for p in attempt.trajectory],
             seconds=round(self.seconds, 6),
+            similarity=None if similarity is None else round(similarity, 4),
         )
 
 

@@ -20,6 +20,7 @@ from aat_datasets.errors import DataError, InputError
 from aat_datasets.records import Example
 from aat_models.attacks.attempt import Attempt
 from aat_models.attacks.calibration import temper
+from aat_models.attacks.checks import NO_CHECKS, Checks
 from aat_models.attacks.constraints import max_edits
 from aat_models.attacks.goals import Goal, Untargeted
 from aat_models.attacks.recipes import Recipe
@@ -28,10 +29,12 @@ from aat_models.attacks.rounds import Round
 from aat_models.attacks.running import Running
 from aat_models.attacks.tagging import Tagger, open_tagger
 from aat_models.attacks.transforms import Surface
-from aat_models.attacks.victim import UNK, FloatArray, IntArray, Victim, WhiteBox
+from aat_models.attacks.victim import UNK, Batched, FloatArray, IntArray, Victim, WhiteBox
 from aat_models.events import AttackResult
 
 __all__ = ["Attack", "Statistics", "attack"]
+
+_BATCH = 96  # of a victim that does not say
 
 
 @dataclass(slots=True)
@@ -65,20 +68,24 @@ class Attack:
         queries_per_word: int | None = None,
         seed: int = 0,
         concurrency: int = 256,
-        batch: int = 96,
+        batch: int | None = None,
         temperature: float = 1.0,
         surface: Surface | None = None,
         goal: Goal | None = None,
+        checks: Checks = NO_CHECKS,
     ) -> None:
         self.budget = recipe.budget if budget is None else budget
         self.warnings: list[str] = []
         self._queries_per_word = recipe.queries_per_word if queries_per_word is None else queries_per_word
         self._least_edits = recipe.least_edits if budget is None else 1
         self._goal = recipe.goal if goal is None else goal
+        self._checks = checks
         self._check(victim, recipe, temperature)
         self._white_box = self._gradients(victim, recipe)
         self._tagger = self._parts_of_speech(recipe)
         self._surface = self._substitutes(recipe, surface)
+        if batch is None:
+            batch = victim.best_batch if isinstance(victim, Batched) else _BATCH
         assert concurrency > 0 and batch > 0
         self.statistics = Statistics()
         self._victim = victim
@@ -103,6 +110,7 @@ class Attack:
         if self._goal is not recipe.goal and not isinstance(recipe.goal, Untargeted):
             raise InputError(f"the recipe {recipe.name} has a goal of its own: {recipe.goal.name}")
         self._goal.check(len(victim.labels))
+        self._checks.fit(recipe)
 
     def _gradients(self, victim: Victim, recipe: Recipe) -> WhiteBox | None:
         if isinstance(victim, WhiteBox):
@@ -250,6 +258,7 @@ class Attack:
             read=self._victim.words,
             max_edits=max_edits(len(example.ids), self.budget, self._least_edits, self._recipe.most_edits),
             surface=self._surface,
+            checks=self._checks,
             tagger=self._tagger,
             white_box=self._white_box is not None,
             seed=f"{self._seed}:{example.id}",
@@ -265,10 +274,11 @@ def attack(
     queries_per_word: int | None = None,
     seed: int = 0,
     concurrency: int = 256,
-    batch: int = 96,
+    batch: int | None = None,
     temperature: float = 1.0,
     surface: Surface | None = None,
     goal: Goal | None = None,
+    checks: Checks = NO_CHECKS,
 ) -> Attack:
     """Attacks examples one result at a time, in order of completion.
 
@@ -282,11 +292,12 @@ def attack(
             the recipe says. A gradient costs a query.
         seed: of the recipe's random choices. The same seed gives the same results at any ``concurrency`` and ``batch``.
         concurrency: examples that run beside each other; it bounds the memory.
-        batch: texts the victim is asked at a time. On a CPU larger ones are slower: they mix more lengths and leave the
-            cache (docs/results/attack-speed.md).
+        batch: texts the victim is asked at a time; None is what the victim says it is fastest with, or 96. On a CPU larger
+            ones are slower for most models: they mix more lengths and leave the cache (docs/results/attack-speed.md).
         temperature: the victim's calibrated temperature (``aat_models.attacks.calibration``).
         surface: the substitutes of a word, for recipes that need one and have none of their own.
         goal: another goal than the recipe's, where that is untargeted.
+        checks: a sentence encoder, and constraints beside the recipe's own.
 
     Returns an iterator of results; its ``statistics`` say where the time went. Raises InputError and DataError.
     """
@@ -302,4 +313,5 @@ def attack(
         temperature=temperature,
         surface=surface,
         goal=goal,
+        checks=checks,
     )

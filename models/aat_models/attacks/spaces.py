@@ -34,9 +34,9 @@ class Space:
     """
 
     def __init__(self, attempt: Attempt) -> None:
-        assert attempt.surface is not None, "the recipe must name the surface among its needs"
         self._words = [
-            (word, *(other for other in attempt.surface(word) if " " not in other)) for word in attempt.original
+            (word, *(other for other in attempt.substitutes(position) if " " not in other))
+            for position, word in enumerate(attempt.original)
         ]
         self.choices = np.array([len(words) - 1 for words in self._words], np.int64)
         self.ids = np.zeros((len(self._words), 1 + int(self.choices.max(initial=0))), np.int32)

@@ -61,8 +61,7 @@ def combine(*surfaces: Surface) -> Surface:
 
 def surface_words(attempt: Attempt, position: int) -> Sequence[str]:
     """What the attack's surface has for a word."""
-    assert attempt.surface is not None, "the recipe must name the surface among its needs"
-    return attempt.surface(attempt.words[position])
+    return attempt.substitutes(position)
 
 
 def swap(word: str, rng: random.Random, margin: int = 0) -> str | None:

@@ -22,7 +22,7 @@ from aat_models.attacks.recipes.pwws import PWWS
 from aat_models.attacks.recipes.random_substitution import RANDOM
 from aat_models.attacks.recipes.surface import SURFACE
 from aat_models.attacks.recipes.textbugger import TEXTBUGGER
-from aat_models.attacks.recipes.textfooler import TEXTFOOLER
+from aat_models.attacks.recipes.textfooler import TEXTFOOLER, TEXTFOOLER_CF
 
 __all__ = ["RECIPES", "Recipe", "find"]
 
@@ -47,6 +47,7 @@ RECIPES: dict[str, Recipe] = {
         TEXTBUGGER,
         PWWS,
         TEXTFOOLER,
+        TEXTFOOLER_CF,
         INPUT_REDUCTION,
         CHECKLIST,
     )

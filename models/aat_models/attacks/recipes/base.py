@@ -20,7 +20,8 @@ class Recipe:
     Attributes:
         goal: what it wants; the other three words are text for people, ``search`` is the code that does it all.
         differences: what is not as in ``paper``; empty where nothing is.
-        needs: capabilities beyond a victim's scores it cannot do without: ``surface``, ``gradients``.
+        needs: capabilities beyond a victim's scores it cannot do without: ``surface``, ``gradients``,
+            ``sentence encoder``.
         wants: those it uses where they are there, with a warning where not: ``gradients``, ``parts of speech``.
         words: opens substitutes of the recipe's own, which then stand in for the surface; raises DataError.
         budget: the share of a text's words it may edit unless told otherwise; 1 is no cap.
