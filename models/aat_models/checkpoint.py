@@ -149,5 +149,6 @@ def unflatten(tensors: dict[str, Tensor], groups: list[dict[str, Any]]) -> dict[
             _, number, name = key.split(".")
             state.setdefault(int(number), {})[name] = value
     for group in groups:
-        group["betas"] = tuple(group["betas"])
+        if "betas" in group:
+            group["betas"] = tuple(group["betas"])
     return {"state": state, "param_groups": groups}

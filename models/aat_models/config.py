@@ -90,9 +90,15 @@ class TrainConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     epochs: Annotated[float, help("passes over the data in the stages encoder and joint", gt=0)] = 4.0
     decoder_epochs: Annotated[float, help("passes over the data in the stage decoder", gt=0)] = 4.0
     batch_size: Annotated[int, help("texts a step", ge=1)] = 64
-    lr: Annotated[float, help("peak learning rate (AdamW, linear warm-up, cosine decay)", gt=0)] = 2e-3
+    optimizer: Annotated[Literal["adamw", "adam", "sgd"], help("what steps along the gradient")] = "adamw"
+    lr: Annotated[float, help("peak learning rate", gt=0)] = 2e-3
+    momentum: Annotated[float, help("sgd: share of the last step that the next one keeps", ge=0, lt=1)] = 0.9
+    schedule: Annotated[
+        Literal["cosine", "linear", "constant"],
+        help("how the learning rate falls after its rise: to zero, or not at all"),
+    ] = "cosine"
     warmup: Annotated[float, help("share of a stage's steps the learning rate takes to rise", ge=0, le=1)] = 0.05
-    weight_decay: Annotated[float, help("decoupled weight decay", ge=0)] = 1e-2
+    weight_decay: Annotated[float, help("weight decay; adamw: decoupled, adam and sgd: in the gradient", ge=0)] = 1e-2
     clip: Annotated[float, help("largest norm of the whole gradient; 0: no clipping", ge=0)] = 1.0
     ema: Annotated[float, help("decay of the weight average that is evaluated and kept; 0: none", ge=0, lt=1)] = 0.99
     log_every: Annotated[int, help("steps between two records of the curves", ge=1)] = 20

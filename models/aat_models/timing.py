@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from aat_datasets.batching import BucketSampler, EncodedSplit
-from aat_models import adversaries, evaluation
+from aat_models import adversaries, evaluation, optimisers
 from aat_models.adversaries import Adversary
 from aat_models.adversaries.none import NoAdversary
 from aat_models.adversaries.surface import SurfaceTensor
@@ -34,7 +34,7 @@ def step_time_ratio(
     model.train()
     offsets = torch.from_numpy(np.array(split.offsets))
     clean = NoAdversary(adversaries.Setting(config.adversary, surface, offsets))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
+    optimiser = optimisers.build(model.parameters(), 1e-6, config.train)
     batches = iter(BucketSampler(split.lengths, config.train.batch_size, config.seed + 1))
     ratios: list[float] = []
     for _ in range(PAIRS):

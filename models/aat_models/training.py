@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from aat_datasets.batching import BucketSampler, EncodedSplit
 from aat_datasets.errors import CheckpointError, ConfigError
 from aat_datasets.vocab import PAD
-from aat_models import adversaries, checkpoint, evaluation
+from aat_models import adversaries, checkpoint, evaluation, optimisers
 from aat_models.config import Config
 from aat_models.curves import Curves
 from aat_models.data import TrainingData, surface_of
@@ -217,13 +217,10 @@ class Training:
             "joint": [model],
         }[stage.name]
         parameters = [p for module in modules if module is not None for p in module.parameters()]
-        return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.config.train.weight_decay, fused=True)
+        return optimisers.build(parameters, self.lr, self.config.train)
 
     def _rate(self, stage: Stage) -> float:
-        """Linear warm-up, then a half cosine to zero, over the stage."""
-        done = self.step - stage.start
-        warm = max(1, round(stage.steps * self.config.train.warmup))
-        return self.lr * min(1.0, (done + 1) / warm) * 0.5 * (1 + math.cos(math.pi * done / stage.steps))
+        return optimisers.rate(self.lr, self.step - stage.start, stage.steps, self.config.train)
 
     @torch.no_grad()
     def _follow(self) -> None:
