@@ -15,9 +15,12 @@ from aat_datasets.vocab import BOS, EOS, PAD
 from aat_models.adversaries.base import Batch
 from aat_models.adversaries.proposals import gains, positions, propose
 from aat_models.adversaries.surface import SurfaceTensor
+from aat_models.alarms import CloserLook
 from aat_models.text_model import TextModel
 
-__all__ = ["accuracy", "batch_of", "decoder_loss", "one_step_robustness", "target_batch"]
+__all__ = ["accuracy", "batch_of", "closer_look", "decoder_loss", "one_step_robustness", "target_batch"]
+
+STEPS, DRAWS = 3, 4  # of the closer look
 
 
 def batch_of(split: EncodedSplit, index: NDArray[np.int64]) -> Batch:
@@ -43,18 +46,25 @@ def _batches(split: EncodedSplit, limit: int, size: int = 256) -> Iterator[NDArr
 
 
 @torch.no_grad()
-def accuracy(model: TextModel, split: EncodedSplit, limit: int) -> dict[str, float]:
-    """``accuracy`` and ``loss`` (nats a text) of the label head on the first ``limit`` texts that have a label."""
+def accuracy(model: TextModel, split: EncodedSplit, limit: int) -> tuple[dict[str, float], list[int]]:
+    """``accuracy`` and ``loss`` (nats a text) of the label head on the first ``limit`` texts that have a label.
+
+    Besides, how often each class was the answer.
+    """
+    assert model.head is not None
     right, loss, count = 0.0, 0.0, 0
+    answers = torch.zeros(model.head.out_features, dtype=torch.int64)
     for index in _batches(split, limit):
         batch = batch_of(split, index[split.labels[index] >= 0])
         if not len(batch.labels):
             continue
         logits = model(batch.ids, batch.lengths)
-        right += float((logits.argmax(-1) == batch.labels).sum())
+        answered = logits.argmax(-1)
+        answers += torch.bincount(answered, minlength=len(answers))
+        right += float((answered == batch.labels).sum())
         loss += float(F.cross_entropy(logits, batch.labels, reduction="sum"))
         count += len(batch.labels)
-    return {"accuracy": right / max(count, 1), "loss": loss / max(count, 1)}
+    return {"accuracy": right / max(count, 1), "loss": loss / max(count, 1)}, answers.tolist()
 
 
 def one_step_robustness(
@@ -70,19 +80,66 @@ def one_step_robustness(
         batch = batch_of(split, index[split.labels[index] >= 0])
         if not len(batch.labels):
             continue
-        candidates = surface.of(batch.ids)
-        vectors = model.step_vectors(batch.ids, candidates)
-        embedded = vectors(batch.ids).detach().requires_grad_()
+        right += int(_ranked(model, batch, surface, budget, 1)[-1].sum())
+        count += len(batch.labels)
+    return {"robust_accuracy": right / max(count, 1)}
+
+
+def closer_look(
+    model: TextModel, split: EncodedSplit, surface: SurfaceTensor, budget: float, limit: int, seed: int
+) -> CloserLook:
+    """Whether what stands one gradient step stands more, on the first ``limit`` texts; see ``aat_models.alarms``.
+
+    STEPS gradient steps, each from where the last one came to, and DRAWS random changes of ``budget`` of the words. The
+    random state of the training is left alone.
+    """
+    random = torch.Generator().manual_seed(seed)
+    right, count = torch.zeros(3), 0
+    for index in _batches(split, limit):
+        batch = batch_of(split, index[split.labels[index] >= 0])
+        if not len(batch.labels):
+            continue
+        stood = _ranked(model, batch, surface, budget, STEPS)
+        with torch.no_grad():
+            drawn = model(batch.ids, batch.lengths).argmax(-1) == batch.labels
+            for _ in range(DRAWS):
+                ids = _drawn(surface, batch, budget, random)
+                drawn &= model(ids, batch.lengths).argmax(-1) == batch.labels
+        right += torch.stack([stood[0].sum(), stood[-1].sum(), drawn.sum()])
+        count += len(batch.labels)
+    one, several, draws = (right / max(count, 1)).tolist()
+    return CloserLook(count, one, several, draws)
+
+
+def _ranked(model: TextModel, batch: Batch, surface: SurfaceTensor, budget: float, steps: int) -> list[Tensor]:
+    """Which texts ``(B,)`` are right, and still are after each of ``steps`` gradient-ranked changes.
+
+    Every step ranks, by the gradient where the last one came to, what may stand in the place of the text's own words.
+    """
+    candidates = surface.of(batch.ids)
+    vectors = model.step_vectors(batch.ids, candidates)
+    rho = torch.full((len(batch.labels),), budget)
+    ids, stood, found = batch.ids, torch.ones(len(batch.labels), dtype=torch.bool), []
+    for _ in range(steps):
+        embedded = vectors(ids).detach().requires_grad_()
         logits = model.classify(embedded, batch.lengths)
         (gradient,) = torch.autograd.grad(F.cross_entropy(logits, batch.labels, reduction="sum"), embedded)
         with torch.no_grad():
             gain = gains(vectors, batch.ids, candidates, gradient)
-            chosen = positions(gain, batch.lengths, torch.full((len(batch.labels),), budget))
-            changed = model.classify(vectors(propose(candidates, batch.ids, gain, chosen)), batch.lengths)
-        survived = (logits.argmax(-1) == batch.labels) & (changed.argmax(-1) == batch.labels)
-        right += int(survived.sum())
-        count += len(batch.labels)
-    return {"robust_accuracy": right / max(count, 1)}
+            ids = propose(candidates, batch.ids, gain, positions(gain, batch.lengths, rho))
+            changed = model.classify(vectors(ids), batch.lengths)
+        stood = stood & (logits.argmax(-1) == batch.labels) & (changed.argmax(-1) == batch.labels)
+        found.append(stood)
+    return found
+
+
+def _drawn(surface: SurfaceTensor, batch: Batch, budget: float, random: torch.Generator) -> Tensor:
+    """Ids ``(B, T)`` with ``budget`` of each text's words, drawn among those that have substitutes, replaced by one drawn."""
+    candidates = surface.of(batch.ids)
+    there = candidates > 0
+    scores = torch.rand(candidates.shape, generator=random).masked_fill(~there, -torch.inf)
+    chosen = positions(scores, batch.lengths, torch.full((len(batch.labels),), budget))
+    return propose(candidates, batch.ids, scores, chosen)
 
 
 @torch.no_grad()

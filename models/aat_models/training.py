@@ -7,6 +7,7 @@ uninterrupted run would have yielded, bit for bit on a CPU with the same number 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -20,10 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from aat_datasets.batching import BucketSampler, EncodedSplit
+from aat_datasets.batching import BucketSampler
 from aat_datasets.errors import CheckpointError, ConfigError
 from aat_datasets.vocab import PAD
 from aat_models import adversaries, checkpoint, evaluation, optimisers
+from aat_models.alarms import Alarms, CloserLook
 from aat_models.config import Config
 from aat_models.curves import Curves
 from aat_models.data import TrainingData, surface_of
@@ -31,12 +33,13 @@ from aat_models.events import Done, Evaluation, Event, Notice, Resumed, Started,
 from aat_models.guard import Guard
 from aat_models.stages import Stage, plan, shortened
 from aat_models.stopping import Best
-from aat_models.text_model import parameter_count
+from aat_models.text_model import TextModel, parameter_count
 from aat_models.timing import step_time_ratio
 
 __all__ = ["CheckpointDue", "Training"]
 
 ROBUST_LIMIT = 400  # dev texts of the robust accuracy drawn while training
+LOOK_LIMIT = 128  # dev texts of a closer look
 FEW_STEPS = 200  # below this a model has hardly left its random start
 
 
@@ -66,7 +69,6 @@ class Training:
         torch.manual_seed(config.seed)
         train = data.splits["train"]
         self.train = train
-        self.dev = data.splits.get("dev")
         self.surface = surface_of(data, config)
         self.model = checkpoint.build_model(config, data.table, data.output, len(data.labels))
         self.sampler = BucketSampler(train.lengths, config.train.batch_size, config.seed)
@@ -77,6 +79,7 @@ class Training:
         self.best = Best(config.train.patience)
         self.curves = Curves()
         self.guard = Guard(train, data.table)
+        self.alarms = Alarms(data.labels, config.adversary.name)
         self.metrics: dict[str, float] = {}
         self.seconds = 0.0
         self.trained_examples = 0
@@ -118,7 +121,9 @@ class Training:
             self.trained_examples += len(index)
             ends = self.step == stage.start + stage.steps
             if (self.step - stage.start) % self.config.train.log_every == 0 or ends:
-                yield self._record(stage)
+                record = self._record(stage)
+                yield record
+                yield from self.alarms.recorded(record)
             yield from self._pauses(stage, ends)
         if self.stopping:
             if self.step > began:  # before the first step there is nothing to save that is not saved
@@ -132,11 +137,13 @@ class Training:
         every = self.config.train.evaluate_every or max(1, len(self.sampler) // 4)
         improved = False
         if done % every == 0 or ends:
-            result = self._evaluate(self.dev, self.config.train.evaluate_limit, stage.name)
-            if result is not None:
-                improved = self.best.take(self._score(stage, result.metrics), self.step, result.metrics, self.average)
-                self.metrics |= result.metrics
-                yield result
+            found = self._evaluate("dev", self.config.train.evaluate_limit, stage.name)
+            if found is not None:
+                metrics, answers = found
+                improved = self.best.take(self._score(stage, metrics), self.step, metrics, self.average)
+                self.metrics |= metrics
+                yield Evaluation(step=self.step, split="dev", metrics=metrics)
+                yield from self.alarms.evaluated(self.step, metrics, answers, self._closer_look)
         if self.best.over and not ends:
             ends = True
             yield from self._end_early(stage)
@@ -147,7 +154,7 @@ class Training:
         if done % every == 0 or ends or improved or self.checkpoint_asked:
             self.checkpoint_asked = False
             self.guard.settle()
-            yield CheckpointDue(self.step, improved or (ends and self.dev is None))
+            yield CheckpointDue(self.step, improved or (ends and "dev" not in self.data.splits))
 
     def _end_early(self, stage: Stage) -> Iterator[Event]:
         """Give up the rest of a stage; later stages follow at once."""
@@ -206,6 +213,7 @@ class Training:
             self.model.load_state_dict(self.average)
         self.optimiser = self._optimiser(stage)
         self.best.begin()
+        self.alarms.begin(stage.start)
         self.followed = 0
 
     def _optimiser(self, stage: Stage) -> torch.optim.Optimizer:
@@ -250,26 +258,49 @@ class Training:
         epoch = (self.step - stage.start) / len(self.sampler)
         return Step(step=self.step, total=self.total, epoch=round(epoch, 4), stage=stage.name, metrics=metrics)
 
-    def _evaluate(self, split: EncodedSplit | None, limit: int, stage: str = "joint") -> Evaluation | None:
-        """The kept weights on the first ``limit`` texts of a split: what the stage trains; ``joint`` is all there is."""
-        if split is None or not len(split):
+    def _evaluate(self, split: str, limit: int, stage: str = "joint") -> tuple[dict[str, float], list[int]] | None:
+        """The kept weights on the first ``limit`` texts of a split: what the stage trains; ``joint`` is all there is.
+
+        Figures by name, and how often each class was the answer; None where there is no such split. Raises NotFiniteError.
+        """
+        texts = self.data.splits.get(split)
+        if texts is None or not len(texts):
             return None
         self.guard.settle()
+        metrics: dict[str, float] = {}
+        answers: list[int] = []
+        with self._kept_weights() as model:
+            if stage != "decoder":
+                metrics, answers = evaluation.accuracy(model, texts, limit)
+                if self.surface.size and len(self.data.labels) > 1:
+                    metrics |= evaluation.one_step_robustness(
+                        model, texts, self.surface, self._budget, min(limit, ROBUST_LIMIT)
+                    )
+            if stage != "encoder" and model.decoder is not None:
+                metrics |= evaluation.decoder_loss(model, texts, limit)
+        self.guard.evaluated(self.step, split, metrics)
+        return metrics, answers
+
+    def _closer_look(self) -> CloserLook:
+        with self._kept_weights() as model:
+            seed = self.config.seed + self.step
+            return evaluation.closer_look(model, self.data.splits["dev"], self.surface, self._budget, LOOK_LIMIT, seed)
+
+    @property
+    def _budget(self) -> float:
+        """Share of the words that the robust accuracy while training changes."""
+        return min(0.3, self.config.adversary.budget)
+
+    @contextlib.contextmanager
+    def _kept_weights(self) -> Iterator[TextModel]:
+        """The model with the weights that are evaluated and kept, in evaluation mode; afterwards as it was."""
         own = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
         self.model.eval()
-        metrics: dict[str, float] = {}
-        if stage != "decoder":
-            metrics |= evaluation.accuracy(self.model, split, limit)
-            if self.surface.size and len(self.data.labels) > 1:
-                budget = min(0.3, self.config.adversary.budget)
-                robust_limit = min(limit, ROBUST_LIMIT)
-                metrics |= evaluation.one_step_robustness(self.model, split, self.surface, budget, robust_limit)
-        if stage != "encoder" and self.model.decoder is not None:
-            metrics |= evaluation.decoder_loss(self.model, split, limit)
-        self.model.load_state_dict(own)
-        self.guard.evaluated(self.step, "test" if split is self.data.splits.get("test") else "dev", metrics)
-        return Evaluation(step=self.step, split="dev", metrics=metrics)
+        try:
+            yield self.model
+        finally:
+            self.model.load_state_dict(own)
 
     def _score(self, stage: Stage, metrics: dict[str, float]) -> float:
         """What "best" means: accuracy; with an adversary, accuracy plus robust accuracy; for a decoder, its loss."""
@@ -290,11 +321,10 @@ class Training:
         }
         if self.best.step:
             summary["best_step"] = self.best.step
-        test = self.data.splits.get("test")
-        if test is not None and not self.stopping:
-            result = self._evaluate(test, len(test))
-            if result is not None:
-                summary["test"] = {name: round(value, 4) for name, value in result.metrics.items()}
+        if "test" in self.data.splits and not self.stopping:
+            found = self._evaluate("test", len(self.data.splits["test"]))
+            if found is not None:
+                summary["test"] = {name: round(value, 4) for name, value in found[0].items()}
         if self.config.adversary.name != "none" and not self.stopping:
             summary["step_time_ratio"] = round(
                 step_time_ratio(self.model, self.adversary, self.train, self.surface, self.config), 2
@@ -354,6 +384,7 @@ class Training:
                 "lr": self.lr,
                 "stages": self.stages,
                 "best": best,
+                "alarms": self.alarms.state(),
                 "followed": self.followed,
                 "seconds": self.seconds,
                 "trained_examples": self.trained_examples,
@@ -381,6 +412,7 @@ class Training:
         self.adversary.restore(_named("adversary.", tensors), values["adversary"])
         self.sampler.restore(values["sampler"])
         self.best.restore(_named("best.", tensors), values["best"])
+        self.alarms.restore(values["alarms"])
         self.followed = values["followed"]
         self.seconds, self.trained_examples = values["seconds"], values["trained_examples"]
         self.metrics = values["metrics"]

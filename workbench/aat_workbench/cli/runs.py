@@ -51,6 +51,8 @@ def show(name: Name, json: Json = False, quiet: Quiet = False) -> None:
     status |= dotted(full["summary"], "summary.") | {"error": full["error"]}
     status["checkpoints"] = ", ".join(full["checkpoints"])
     print_table(["", ""], [(key, value) for key, value in status.items() if value != ""])
+    for warning in full["warnings"]:
+        say(f"warning: {warning}", quiet=quiet)
     for attack in full["attacks"]:
         print_table([attack["name"], ""], dotted(attack["summary"]).items())
     if not quiet:
@@ -152,8 +154,16 @@ def details(folder: RunFolder) -> dict[str, Any]:
         **brief(folder),
         "config": msgspec.to_builtins(folder.config),
         "checkpoints": [path.name for path in folder.steps()],
+        "warnings": warnings(folder),
         "attacks": attacks(folder),
     }
+
+
+def warnings(folder: RunFolder) -> list[str]:
+    """What a run's training warned of, oldest first."""
+    from aat_models.events import Notice
+
+    return [record.message for record in folder.history() if isinstance(record, Notice) and record.level == "warning"]
 
 
 def attacks(folder: RunFolder) -> list[dict[str, Any]]:
