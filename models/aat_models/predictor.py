@@ -20,6 +20,7 @@ from aat_models import checkpoint
 from aat_models.adversaries.proposals import gains
 from aat_models.config import Config
 from aat_models.embeddings import StepVectors
+from aat_models.encoders.sharing import SharesPrefixes
 from aat_models.events import Token
 from aat_models.generation import generate
 from aat_models.sampling import Sampling
@@ -28,12 +29,18 @@ from aat_models.text_model import TextModel
 __all__ = ["Predictor"]
 
 _BATCH = 512
+_PLAIN_BATCH = 96  # on a CPU larger ones mix more lengths and leave the cache
+_FEW = 8  # texts that are not worth looking for what they have in common
 
 
 class Predictor:
     """A model with its preprocessing. Made by :meth:`load`.
 
-    It satisfies what an attack asks of a victim: ``labels``, ``words``, ``intern``, ``score``, and ``gradients``.
+    It satisfies what an attack asks of a victim: ``labels``, ``words``, ``intern``, ``score``, ``best_batch``, and
+    ``gradients``.
+
+    Attributes:
+        sharing: whether texts scored together are read only once where they begin or end alike; only some encoders can.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class Predictor:
         self.step = meta.step
         self.metrics = dict(meta.metrics)
         self.pipeline = Pipeline(config.data.preprocess)
+        self.sharing = isinstance(model.encoder, SharesPrefixes)
 
     @classmethod
     def load(cls, folder: Path) -> Predictor:
@@ -87,16 +95,22 @@ class Predictor:
         In double precision, so that what an overconfident model thinks of its second choice is not rounded to zero.
         """
         answers = [
-            torch.softmax(
-                self.model(
-                    torch.from_numpy(ids[at : at + _BATCH].astype(np.int64)),
-                    torch.from_numpy(lengths[at : at + _BATCH].astype(np.int64)),
-                ).double(),
-                -1,
-            )
+            torch.softmax(self._logits(ids[at : at + _BATCH], lengths[at : at + _BATCH]).double(), -1)
             for at in range(0, len(ids), _BATCH)
         ]
         return torch.cat(answers).numpy() if answers else np.empty((0, len(self.labels)))
+
+    @property
+    def best_batch(self) -> int:
+        """How many texts a call of :meth:`score` is fastest with."""
+        return _BATCH if self.sharing else _PLAIN_BATCH
+
+    def _logits(self, ids: NDArray[np.int32], lengths: NDArray[np.integer]) -> Tensor:
+        encoder = self.model.encoder
+        if self.sharing and isinstance(encoder, SharesPrefixes) and len(ids) >= _FEW:
+            assert self.model.head is not None
+            return self.model.head(encoder.encode_batch(ids, lengths, self.model.embedding))
+        return self.model(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(lengths.astype(np.int64)))
 
     def gradients(
         self,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aat_datasets.records import Example
+from aat_models.attacks.victim import batch_of
 from aat_workbench.peers.wire import serve
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class Recorder:
         self.words = victim.words
         self.intern = victim.intern
         self.rows: list[NDArray[np.int32]] = []
+
+    @property
+    def best_batch(self) -> int:
+        return batch_of(self._victim)
 
     def score(self, ids: NDArray[np.int32], lengths: NDArray[Any]) -> NDArray[Any]:
         self.rows += [row[:length].copy() for row, length in zip(ids, lengths.tolist(), strict=True)]

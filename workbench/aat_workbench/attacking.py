@@ -39,7 +39,8 @@ class AttackRun:
     Args:
         target: what is attacked.
         request: what to do.
-        batch: texts the victim is asked at a time; small batches give control back more often.
+        batch: texts the victim is asked at a time, None as many as it is fastest with; small batches give control back
+            more often.
         concurrency: examples that run beside each other; it bounds the memory. Neither changes a result.
         surface: substitutes to use instead of the target's own, with what names them, so that several targets are
             attacked alike.
@@ -58,7 +59,7 @@ class AttackRun:
         target: Target,
         request: AttackRequest,
         *,
-        batch: int = 96,
+        batch: int | None = None,
         concurrency: int = 256,
         surface: tuple[Substitutes, str] | None = None,
         reuse: bool = False,

@@ -10,9 +10,10 @@ import numpy as np
 from aat_models.attacks.running import Running
 from aat_models.attacks.victim import FloatArray, IntArray
 
-__all__ = ["CELLS", "Round"]
+__all__ = ["LONG", "Round"]
 
-CELLS = 1 << 14  # long texts make smaller batches: at most this many words in one, so that each stays in cache
+LONG = 171  # words: a batch of longer texts is smaller, so that it stays in cache
+_GRADIENT_CELLS = 1 << 12  # words in a batch of gradients
 
 
 def _width(example: Running) -> int:
@@ -42,7 +43,7 @@ class Round:
         start = 0
         while start < len(self._rows):
             stop = min(start + size, len(self._rows))
-            fitting = max(1, CELLS // int(self._lengths[stop - 1]))
+            fitting = max(1, LONG * size // int(self._lengths[stop - 1]))
             stop = min(stop, start + fitting)
             yield slice(start, stop)
             start = stop
@@ -61,7 +62,7 @@ class Round:
         """The examples that ask for a gradient, in batches of at most ``size``, fewer where texts are long."""
         asking = sorted((example for example in self._running if example.gradient is not None), key=lambda e: _width(e))
         while asking:
-            fitting = min(size, max(1, CELLS // 4 // _width(asking[-1])))
+            fitting = min(size, max(1, _GRADIENT_CELLS // _width(asking[-1])))
             yield asking[:fitting]
             asking = asking[fitting:]
 

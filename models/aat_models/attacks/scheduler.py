@@ -29,12 +29,10 @@ from aat_models.attacks.rounds import Round
 from aat_models.attacks.running import Running
 from aat_models.attacks.tagging import Tagger, open_tagger
 from aat_models.attacks.transforms import Surface
-from aat_models.attacks.victim import UNK, Batched, FloatArray, IntArray, Victim, WhiteBox
+from aat_models.attacks.victim import UNK, FloatArray, IntArray, Victim, WhiteBox, batch_of
 from aat_models.events import AttackResult
 
 __all__ = ["Attack", "Statistics", "attack"]
-
-_BATCH = 96  # of a victim that does not say
 
 
 @dataclass(slots=True)
@@ -84,8 +82,7 @@ class Attack:
         self._white_box = self._gradients(victim, recipe)
         self._tagger = self._parts_of_speech(recipe)
         self._surface = self._substitutes(recipe, surface)
-        if batch is None:
-            batch = victim.best_batch if isinstance(victim, Batched) else _BATCH
+        batch = batch_of(victim) if batch is None else batch
         assert concurrency > 0 and batch > 0
         self.statistics = Statistics()
         self._victim = victim

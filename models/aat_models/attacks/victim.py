@@ -14,10 +14,24 @@ from numpy.typing import NDArray
 
 from aat_datasets.errors import VictimError
 
-__all__ = ["PAD", "UNK", "FloatArray", "IntArray", "TextVictim", "Victim", "WhiteBox", "checked", "score_texts"]
+__all__ = [
+    "PAD",
+    "UNK",
+    "Batched",
+    "FloatArray",
+    "IntArray",
+    "TextVictim",
+    "Victim",
+    "WhiteBox",
+    "batch_of",
+    "checked",
+    "score_texts",
+]
 
 PAD = 0
 UNK = 1
+
+_BATCH = 96  # of a victim that does not say
 
 IntArray = NDArray[np.int32]
 FloatArray = NDArray[np.floating[Any]]
@@ -39,6 +53,14 @@ class Victim(Protocol):
     def intern(self, words: Sequence[str], /) -> IntArray: ...
 
     def score(self, ids: IntArray, lengths: NDArray[Any], /) -> FloatArray: ...
+
+
+@runtime_checkable
+class Batched(Victim, Protocol):
+    """A victim that says how many texts a call of ``score`` is fastest with."""
+
+    @property
+    def best_batch(self) -> int: ...
 
 
 @runtime_checkable
@@ -96,6 +118,11 @@ class TextVictim:
         rows: list[list[int]] = ids.tolist()
         texts = [" ".join([table[i] for i in row[:length]]) for row, length in zip(rows, lengths.tolist(), strict=True)]
         return checked(self._call(texts), len(texts), len(self.labels))
+
+
+def batch_of(victim: Victim) -> int:
+    """How many texts to ask a victim about at a time: what it says, else 96."""
+    return victim.best_batch if isinstance(victim, Batched) else _BATCH
 
 
 def checked(answer: Any, rows: int, classes: int) -> FloatArray:

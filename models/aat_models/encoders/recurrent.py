@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from aat_models.config import ModelConfig
 from aat_models.encoders.base import mask_of, masked_max, masked_mean, reverse
+from aat_models.encoders.sharing import Ids, backwards, numbered, pooled
 
 __all__ = ["BiLSTM", "Recurrent", "gru", "lstm"]
 
@@ -27,8 +30,12 @@ class Recurrent(nn.Module):
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         mask = mask_of(lengths, embedded.shape[1])
         states, _ = self.layer(embedded)  # (B, T, H); what follows a text cannot reach back into it
-        pooled = torch.cat([masked_max(states, mask), masked_mean(states, mask)], dim=-1)  # (B, 2H)
-        return torch.tanh(self.dense(pooled))
+        parts = torch.cat([masked_max(states, mask), masked_mean(states, mask)], dim=-1)  # (B, 2H)
+        return torch.tanh(self.dense(parts))
+
+    def encode_batch(self, ids: Ids, lengths: Ids, vectors: Callable[[Tensor], Tensor]) -> Tensor:
+        distinct, texts = numbered(ids)
+        return torch.tanh(self.dense(torch.cat(pooled(self.layer, vectors(distinct), texts, lengths), dim=-1)))
 
 
 def lstm(config: ModelConfig) -> Recurrent:
@@ -58,5 +65,12 @@ class BiLSTM(nn.Module):
         mask = mask_of(lengths, embedded.shape[1])
         ahead, _ = self.forwards(embedded)
         back, _ = self.backwards(reverse(embedded, lengths, mask))  # stays reversed: pooling asks for no order
-        pooled = [masked_max(ahead, mask), masked_max(back, mask), masked_mean(ahead, mask), masked_mean(back, mask)]
-        return torch.tanh(self.dense(torch.cat(pooled, dim=-1)))
+        parts = [masked_max(ahead, mask), masked_max(back, mask), masked_mean(ahead, mask), masked_mean(back, mask)]
+        return torch.tanh(self.dense(torch.cat(parts, dim=-1)))
+
+    def encode_batch(self, ids: Ids, lengths: Ids, vectors: Callable[[Tensor], Tensor]) -> Tensor:
+        distinct, texts = numbered(ids)
+        found = vectors(distinct)
+        ahead = pooled(self.forwards, found, texts, lengths)
+        back = pooled(self.backwards, found, backwards(texts, lengths), lengths)
+        return torch.tanh(self.dense(torch.cat([ahead[0], back[0], ahead[1], back[1]], dim=-1)))
