@@ -7,6 +7,7 @@ intervals of the products ``(B, T, P)``, and end at the vector ``(B, Z)``. Every
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Protocol
 
@@ -71,16 +72,21 @@ class ConvolutionalBounds:
         """Sums, ReLU and maximum: none of them ever falls, so that each end goes through by itself."""
         mask = mask_of(lengths, products.shape[1])
         inside = products if mask is None else products * mask[..., None]
+        widths = [f.kernel_size[0] for f in self.filters]
+        columns = inside.split([f.out_channels for f in self.filters for _ in range(f.kernel_size[0])], dim=-1)
         states: list[Tensor] = []
-        at = 0
-        for f in self.filters:
-            hidden, width = f.out_channels, f.kernel_size[0]
-            parts = inside[..., at : at + width * hidden].unflatten(-1, (width, hidden))  # (B, T, width, H)
-            # Column k meets the word width − 1 − k places before the window's end; before the text there is nothing.
-            shifted = [F.pad(parts[:, :, k], (0, 0, width - 1 - k, 0))[:, : parts.shape[1]] for k in range(width)]
-            states.append(torch.relu(torch.stack(shifted).sum(0) + f.get_parameter("bias")))
-            at += width * hidden
+        for f, end in zip(self.filters, itertools.accumulate(widths), strict=True):
+            own = columns[end - f.kernel_size[0] : end]
+            # The last column meets the word where the window ends, each one before it the word before.
+            met = [_later(column, len(own) - 1 - k) for k, column in enumerate(own)]
+            states.append(torch.relu(sum(met, f.get_parameter("bias"))))
         return masked_max(torch.cat(states, dim=-1), mask)
+
+
+def _later(states: Tensor, steps: int) -> Tensor:
+    """``(B, T, H)`` moved ``steps`` places on; nothing, 0, comes before it, and what passes the end is gone."""
+    kept = states[:, : max(states.shape[1] - steps, 0)]
+    return F.pad(kept, (0, 0, states.shape[1] - kept.shape[1], 0)) if steps else states
 
 
 class RecurrentBounds:

@@ -12,8 +12,6 @@ from aat_models.certification.intervals import Interval
 
 __all__ = ["surface_intervals"]
 
-_CELLS = 2**24  # of the block that holds the substitutes of some words at once: 64 MiB
-
 
 def surface_intervals(
     vectors: Callable[[Tensor], Tensor], words: Tensor, candidates: Tensor, weight: Tensor, share: float = 1.0
@@ -32,21 +30,33 @@ def surface_intervals(
 
     Returns ``(D, P)``; gradients flow to the substitutes at the ends.
     """
-    spanned = torch.cat([words[:, None], torch.where(candidates == 0, words[:, None], candidates)], dim=1)  # (D, 1 + S)
+    others = candidates.sort(dim=1, descending=True).values
+    spanned = torch.cat([words[:, None], torch.where(others == 0, words[:, None], others)], dim=1)  # (D, 1 + S)
     distinct, place = torch.unique(spanned, return_inverse=True)
     seen = F.linear(vectors(distinct), weight)  # (N, P)
-    least, largest = _ends(seen.detach(), place)
+    least, largest = _ends(seen.detach(), place, (others > 0).sum(1))
     ends = Interval(seen.gather(0, least), seen.gather(0, largest))
     return ends.shrunk(seen[place[:, 0]], share)
 
 
-def _ends(seen: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of ``seen`` ``(N, P)`` that hold the least and the largest cell among those each row of ``place`` names."""
-    several = (place != place[:, :1]).any(1).nonzero().flatten()
-    least = place[:, :1].repeat(1, seen.shape[1])  # (D, P)
+def _ends(seen: Tensor, place: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of ``seen`` ``(N, P)`` that hold the least and the largest cell among those each row of ``place`` names.
+
+    ``place`` ``(D, 1 + S)``, of which beside the first only ``counts`` ``(D,)`` are to be looked at. Column by column, for the
+    words that have that many substitutes: several times faster than argmin and argmax over a block of all.
+    """
+    order = counts.argsort(descending=True)
+    place, reaches = place[order], (counts > torch.arange(place.shape[1] - 1)[:, None].to(counts)).sum(1).tolist()
+    least = place[:, :1].int().repeat(1, seen.shape[1])  # (D, P)
     largest = least.clone()
-    for rows in several.split(max(1, _CELLS // (place.shape[1] * seen.shape[1]))):
-        block = seen[place[rows]]  # (d, 1 + S, P)
-        least[rows] = place[rows].gather(1, block.argmin(1))
-        largest[rows] = place[rows].gather(1, block.argmax(1))
-    return least, largest
+    low = seen[place[:, 0]]
+    high = low.clone()
+    for column, reach in enumerate(reaches, start=1):
+        rows = place[:reach, column]
+        cells, rows = seen[rows], rows[:, None].int()
+        least[:reach] = torch.where(cells < low[:reach], rows, least[:reach])
+        low[:reach] = torch.minimum(cells, low[:reach])
+        largest[:reach] = torch.where(cells > high[:reach], rows, largest[:reach])
+        high[:reach] = torch.maximum(cells, high[:reach])
+    back = order.argsort()
+    return least[back].long(), largest[back].long()
