@@ -124,6 +124,10 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What perturbs during training, and how the adversarial loss weighs in."""
 
     name: Annotated[Adversary, help("what perturbs texts during training")] = "none"
+    stages: Annotated[
+        list[Literal["encoder", "joint", "decoder", "joint-decoder"]],
+        help("stages it is on in; encoder, joint: the label's side; decoder, joint-decoder: the decoder's side"),
+    ] = msgspec.field(default_factory=lambda: ["encoder", "joint"])
     beta: Annotated[float, help("weight of the adversarial loss", ge=0)] = 4.0
     mu: Annotated[float, help("weight of cross-entropy on adversarial samples beside the KL term", ge=0)] = 0.5
     gamma: Annotated[float, help("aat: weight of the synonym-distance regulariser", ge=0)] = 0.1

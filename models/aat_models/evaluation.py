@@ -15,10 +15,19 @@ from aat_datasets.vocab import BOS, EOS, PAD
 from aat_models.adversaries.base import Batch
 from aat_models.adversaries.proposals import gains, positions, propose
 from aat_models.adversaries.surface import SurfaceTensor
+from aat_models.adversaries.vector import Scene, relative_shift, worst_words
 from aat_models.alarms import CloserLook
 from aat_models.text_model import TextModel
 
-__all__ = ["accuracy", "batch_of", "closer_look", "decoder_loss", "one_step_robustness", "target_batch"]
+__all__ = [
+    "accuracy",
+    "batch_of",
+    "closer_look",
+    "decoder_loss",
+    "decoder_robustness",
+    "one_step_robustness",
+    "target_batch",
+]
 
 STEPS, DRAWS = 3, 4  # of the closer look
 
@@ -156,3 +165,33 @@ def decoder_loss(model: TextModel, split: EncodedSplit, limit: int) -> dict[str,
         count += int((wanted != PAD).sum())
     mean = loss / max(count, 1)
     return {"decoder_loss": mean, "perplexity": float(np.exp(min(mean, 50.0)))}
+
+
+def decoder_robustness(
+    model: TextModel, split: EncodedSplit, surface: SurfaceTensor, budget: float, limit: int
+) -> dict[str, float]:
+    """What a decoder loses on the first ``limit`` texts where one gradient-ranked change moves their vectors.
+
+    ``robust_decoder_loss`` (nats a word, teacher-forced) is ``decoder_loss`` under the attack that moves the vector most, to
+    first order, with ``budget`` of the words; ``vector_shift`` is how far, ``‖z' − z‖² / ‖z‖²``. The search asks no decoder and
+    leaves the training's random state alone.
+    """
+    assert model.decoder is not None
+    generator = torch.Generator("cpu").manual_seed(0)
+    loss, count, shift, texts = 0.0, 0, 0.0, 0
+    for index in _batches(split, limit):
+        batch = batch_of(split, index)
+        seen, wanted = target_batch(split, index)
+        candidates = surface.of(batch.ids)
+        vectors = model.step_vectors(batch.ids, candidates)
+        with torch.no_grad():
+            clean = model.encode(vectors(batch.ids), batch.lengths)
+        ids = worst_words(Scene(model, batch, candidates, vectors, clean, None, generator), budget)
+        with torch.no_grad():
+            moved = model.encode(vectors(ids), batch.lengths)
+            logits, _ = model.decoder(moved, seen)
+        loss += float(F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="sum"))
+        count += int((wanted != PAD).sum())
+        shift += float(relative_shift(moved, clean)) * len(index)
+        texts += len(index)
+    return {"robust_decoder_loss": loss / max(count, 1), "vector_shift": shift / max(texts, 1)}

@@ -19,12 +19,11 @@ import msgspec
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from aat_datasets.batching import BucketSampler
 from aat_datasets.errors import CheckpointError, ConfigError
-from aat_datasets.vocab import PAD
-from aat_models import adversaries, checkpoint, evaluation, optimisers
+from aat_models import adversaries, checkpoint, evaluation, optimisers, teacher_forcing
+from aat_models.adversaries.none import NoAdversary
 from aat_models.alarms import Alarms, CloserLook
 from aat_models.config import Config
 from aat_models.curves import Curves
@@ -86,7 +85,8 @@ class Training:
         self.stopping = False
         self.checkpoint_asked = False
         offsets = torch.from_numpy(np.array(train.offsets))
-        self.adversary = adversaries.build(adversaries.Setting(config.adversary, self.surface, offsets))
+        self.setting = adversaries.Setting(config.adversary, self.surface, offsets)
+        self.adversary = adversaries.build(self.setting)
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.followed = 0
         self._resumed = resume is not None
@@ -112,7 +112,7 @@ class Training:
             stage = self._stage()
             if self.step == stage.start:
                 self._begin(stage)
-            self.sampler.repeats = self.adversary.replays if stage.name in ("encoder", "joint") else 1
+            self.sampler.repeats = 1 if stage.name == "decoder" else self._label_side(stage).replays
             clock = time.perf_counter()  # of the steps alone: evaluations and whoever drives the loop do not count
             index = next(batches)
             figures = self._train_on(stage, index)
@@ -177,7 +177,7 @@ class Training:
         self.optimiser.zero_grad(set_to_none=True)
         figures: dict[str, float | Tensor] = {"lr": rate}
         if stage.name in ("encoder", "joint"):
-            figures |= self.adversary.step(model, batch, (self.step - stage.start) / stage.steps)
+            figures |= self._label_side(stage).step(model, batch, (self.step - stage.start) / stage.steps)
         if stage.name in ("decoder", "joint"):
             figures |= self._decoder_step(stage, batch, index)
         norm = torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], config.clip or math.inf)
@@ -188,16 +188,21 @@ class Training:
         return found
 
     def _decoder_step(self, stage: Stage, batch: adversaries.Batch, index: np.ndarray[Any, Any]) -> dict[str, Tensor]:
-        """Teacher forcing: cross-entropy of every output word given the vector and the words before it."""
-        model = self.model
-        assert model.decoder is not None
+        """Teacher forcing; where the adversary is on for the decoder, under its attack on the vector too."""
         seen, wanted = evaluation.target_batch(self.train, index)
-        with torch.set_grad_enabled(stage.name == "joint"):
-            vector = model.encode(model.embedding(batch.ids), batch.lengths, model.draw_dropout(len(index)))
-        logits, _ = model.decoder(vector, seen)
-        loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD)
-        loss.backward()
-        return {"loss_decoder": loss.detach()}
+        frozen = stage.name == "decoder"
+        if self._decoder_side(stage):
+            return teacher_forcing.adversarial_step(self.model, batch, seen, wanted, self.setting, frozen=frozen)
+        return teacher_forcing.clean_step(self.model, batch, seen, wanted, frozen=frozen)
+
+    def _label_side(self, stage: Stage) -> adversaries.Adversary:
+        """What perturbs the texts of a stage that trains the label head."""
+        return self.adversary if stage.name in self.config.adversary.stages else NoAdversary(self.setting)
+
+    def _decoder_side(self, stage: Stage) -> bool:
+        """Whether the vector the decoder reads is attacked in a stage."""
+        side = "joint-decoder" if stage.name == "joint" else stage.name
+        return side != "encoder" and side in self.config.adversary.stages and self.config.adversary.name != "none"
 
     # stages and rates -------------------------------------------------------------------------------------------
 
@@ -278,6 +283,9 @@ class Training:
                     )
             if stage != "encoder" and model.decoder is not None:
                 metrics |= evaluation.decoder_loss(model, texts, limit)
+                metrics |= evaluation.decoder_robustness(
+                    model, texts, self.surface, self._budget, min(limit, ROBUST_LIMIT)
+                )
         self.guard.evaluated(self.step, split, metrics)
         return metrics, answers
 
@@ -303,9 +311,9 @@ class Training:
             self.model.load_state_dict(own)
 
     def _score(self, stage: Stage, metrics: dict[str, float]) -> float:
-        """What "best" means: accuracy; with an adversary, accuracy plus robust accuracy; for a decoder, its loss."""
+        """What "best" means: accuracy; with an adversary, accuracy plus robust accuracy; for a decoder, its loss alike."""
         if stage.name == "decoder":
-            return -metrics["decoder_loss"]
+            return -metrics["decoder_loss"] - (metrics["robust_decoder_loss"] if self._decoder_side(stage) else 0.0)
         robust = metrics.get("robust_accuracy", 0.0) if self.config.adversary.name != "none" else 0.0
         return metrics.get("accuracy", 0.0) + robust
 
@@ -325,7 +333,8 @@ class Training:
             found = self._evaluate("test", len(self.data.splits["test"]))
             if found is not None:
                 summary["test"] = {name: round(value, 4) for name, value in found[0].items()}
-        if self.config.adversary.name != "none" and not self.stopping:
+        attacked = any(stage.name in self.config.adversary.stages for stage in self.stages if stage.name != "decoder")
+        if attacked and self.config.adversary.name != "none" and not self.stopping:
             summary["step_time_ratio"] = round(
                 step_time_ratio(self.model, self.adversary, self.train, self.surface, self.config), 2
             )
