@@ -283,9 +283,7 @@ class Training:
                     )
             if stage != "encoder" and model.decoder is not None:
                 metrics |= evaluation.decoder_loss(model, texts, limit)
-                metrics |= evaluation.decoder_robustness(
-                    model, texts, self.surface, self._budget, min(limit, ROBUST_LIMIT)
-                )
+                metrics |= evaluation.decoder_robustness(model, texts, self.surface, self._budget, limit)
         self.guard.evaluated(self.step, split, metrics)
         return metrics, answers
 
