@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import random
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -341,18 +342,8 @@ def test_checklist_finds_a_name_that_matters():
 # --- constraints ------------------------------------------------------------------------------------------------------------
 
 
-class Words:
-    """A perceptron that knows a word's tag and nothing else."""
-
-    def __init__(self, tags: dict[str, str]) -> None:
-        self.tagdict = tags
-
-    def tag(self, words: Sequence[str]) -> list[tuple[str, str]]:
-        return [(word, self.tagdict[word]) for word in words]
-
-
 def test_parts_of_speech_keep_their_kind():
-    tagger = Tagger(Words({"film": "NN", "films": "NNS", "shoot": "VB", "good": "JJ", "well": "RB"}))
+    tagger = Tagger({"film": "NN", "films": "NNS", "shoot": "VB", "good": "JJ", "well": "RB"})
     text = ["good", "film"]
     words = ["films", "shoot", "well"]
     assert SamePart(tagger).allows(text, text, 1, words).tolist() == [True, False, False]
@@ -417,6 +408,39 @@ def test_the_real_sources_open():
     assert len(near("terrible")) == len(near("Terrible")) == 8
     assert "movie" in wordnet("film") and "movie" in wordnet("films")
     assert all(" " not in word and "_" not in word for word in wordnet("good"))
+
+
+@needs_mirror
+def test_words_have_the_tags_nltk_gives_them():
+    from nltk.tag import PerceptronTagger
+
+    folder = Path(os.environ["AAT_MIRROR"]) / "nltk_data/taggers/averaged_perceptron_tagger_eng"
+    theirs = PerceptronTagger(load=False)
+    names = [f"{folder.name}.{part}.json" for part in ("weights", "tagdict", "classes")]
+    theirs.decode_json_params(json.loads((folder / name).read_text("utf-8")) for name in names)
+    ours = open_tagger()
+    assert ours is not None
+    rng = random.Random(1)
+    vocabulary = [
+        *sorted(tiny.WEIGHTS),
+        "fly",
+        "Mary",
+        "1999",
+        "30s",
+        "well-made",
+        "-",
+        "--",
+        ",",
+        ".",
+        "$",
+        "to",
+        "'s",
+        "That",
+    ]
+    vocabulary += list(theirs.tagdict)[::100]
+    for length in [0, 1, 2, 3] * 20 + [15] * 150:
+        words = [rng.choice(vocabulary) for _ in range(length)]
+        assert ours.tags(words) == tuple(tag for _, tag in theirs.tag(words))
 
 
 @needs_mirror

@@ -128,7 +128,7 @@ class SamePart:
         self, original: Sequence[str], current: Sequence[str], position: int, substitutes: Sequence[str]
     ) -> NDArray[np.bool_]:
         own = coarse(self._tagger.tags(original)[position])
-        parts = [coarse(self._tagger.tag_at(original, position, word)) for word in substitutes]
+        parts = [coarse(tag) for tag in self._tagger.tags_at(original, position, substitutes)]
         return np.array([part == own or {part, own} <= self._either for part in parts], np.bool_)
 
 
