@@ -9,6 +9,7 @@
     │   ├── DataError             a file, column, label, split or checksum that does not fit
     │   ├── CheckpointError       a checkpoint that is absent, truncated or of another architecture
     │   └── VictimError           a model under attack that answers wrongly or not at all
+    ├── CertificateError          an attack broke what was proved unbreakable; exit code 1
     ├── EngineError               the engine process failed or went away; exit code 1
     └── TrainingError             training cannot go on (no space left, another process of it gone); exit code 1
         └── NotFiniteError        a loss or gradient is not a number; carries the batch
@@ -24,6 +25,7 @@ from typing import Any
 
 __all__ = [
     "AatError",
+    "CertificateError",
     "CheckpointError",
     "ConfigError",
     "DataError",
@@ -99,6 +101,10 @@ class CheckpointError(InputError):
 
 class VictimError(InputError):
     """A model under attack that answers wrongly or not at all."""
+
+
+class CertificateError(AatError):
+    """An attack broke a text that was certified, or an accuracy lies on the wrong side of a certified one."""
 
 
 class EngineError(AatError):

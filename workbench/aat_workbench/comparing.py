@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aat_models.statistics import holm, mcnemar, paired_bootstrap, wilson
+from aat_workbench.certifying import CERTIFIED
 
 __all__ = ["WORST", "Answers", "comparisons", "worst_of"]
 
@@ -33,6 +34,7 @@ def worst_of(target: str, rows: Sequence[Mapping[str, Any]], answers: Answers) -
         "clean_accuracy_interval": wilson(right, total),
         "accuracy_under_attack": _share(left, total),
         "accuracy_under_attack_interval": wilson(left, total),
+        **{key: common(key) for key in CERTIFIED},
         "success_rate": _share(right - left, right),
         "mean_queries": round(sum(row["mean_queries"] for row in rows), 2),
         "mean_edited_share": None,

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aat_datasets.errors import InputError, VictimError
+from aat_models.config import BOUNDED
 from aat_models.events import AttackResult, Event, Notice, Progress
 from aat_workbench.attack_request import AttackRequest
 from aat_workbench.attack_texts import AttackTexts, attack_texts, surface_of
 from aat_workbench.attacking import AttackRun
+from aat_workbench.certifying import CERTIFIED, Certificates, bracketed, certificates, on_the_surface
 from aat_workbench.comparing import WORST, comparisons, worst_of
 from aat_workbench.evaluation_store import evaluations_root, keep
 from aat_workbench.masking import (
@@ -81,6 +83,7 @@ class Evaluation:
         self._request = request
         self._root = evaluations_root(runs_root)
         self._runs: dict[str, dict[str, AttackRun]] = {name: {} for name in names}  # target → recipe → attack
+        self._certificates: dict[str, Certificates] = {}
         self._left_out: list[str] = []
         self.total = len(self._recipes) * len(names)
 
@@ -89,7 +92,8 @@ class Evaluation:
     def steps(self) -> Iterator[list[Event]]:
         """Evaluates; yields what happens, often nothing.
 
-        Raises what attacks raise; what was found before stays in the attacks' folders.
+        Raises what attacks raise, and CertificateError where one broke what is certified; what was found before stays in
+        the attacks' folders.
         """
         yield [Progress(done=0, total=0, message="reading texts")]
         texts = self._texts()
@@ -102,11 +106,15 @@ class Evaluation:
                 )
                 yield from _marked(run.steps(), target.name)
                 self.done += 1
+        for target, own in zip(self._targets, texts, strict=True):
+            yield [Progress(done=0, total=0, message=f"certifying {target.name}")]
+            self._certify(target, own, surface[0])
         checks: list[Check] = []
         for message, check in self._checks(texts, surface[0]):
             yield [Progress(done=0, total=0, message=message)]
             checks.append(check())
         self.table = self._table(texts[0], surface[1], checks)
+        bracketed(self.table["rows"])
         self.path = keep(self.table, self._root)
         yield [Notice(message=warning, level="warning") for warning in self.table["warnings"]]
 
@@ -156,6 +164,16 @@ class Evaluation:
         if not self._recipes:
             raise InputError("no recipe of the suite fits all targets", "; ".join(self._left_out))
         self.total = len(self._recipes) * len(self._targets)
+
+    def _certify(self, target: Target, texts: AttackTexts, surface: Substitutes) -> None:
+        """Bounds a target where that can be done, and holds the attacks on it against what is certified."""
+        closed = [recipe for recipe in self._recipes if on_the_surface(recipe)]
+        found = certificates(target, texts, surface) if closed else None
+        if found is None:
+            return
+        for recipe in closed:
+            found.check(recipe, self._runs[target.name][recipe].results)
+        self._certificates[target.name] = found
 
     # the checks ---------------------------------------------------------------------------------------------------
 
@@ -215,7 +233,7 @@ class Evaluation:
     # the table ----------------------------------------------------------------------------------------------------
 
     def _table(self, texts: AttackTexts, surface_hash: str, checks: list[Check]) -> dict[str, Any]:
-        rows = [self._row(run) for runs in self._runs.values() for run in runs.values()]
+        rows = [self._row(name, run) for name, runs in self._runs.items() for run in runs.values()]
         answers = {name: self._answers(name) for name in self._runs}
         if len(self._recipes) > 1:
             rows += [
@@ -239,9 +257,11 @@ class Evaluation:
             "notes": self._notes(len(texts.examples), checks),
         }
 
-    def _row(self, run: AttackRun) -> dict[str, Any]:
+    def _row(self, target: str, run: AttackRun) -> dict[str, Any]:
         summary = run.summary
         row = {key: summary[key] for key in _ROW}
+        known = self._certificates.get(target) if on_the_surface(summary["recipe"]) else None
+        row |= known.columns() if known is not None else dict.fromkeys(CERTIFIED)
         return row | {"queries": sum(result.queries for result in run.results), "reused": run.found_before}
 
     def _answers(self, target: str) -> dict[str, list[bool]]:
@@ -273,6 +293,7 @@ class Evaluation:
         told.append(
             "one model each: differences between training seeds are not in the intervals; a claim needs 3 seeds"
         )
+        told += self._certified()
         reused = sum(run.found_before for runs in self._runs.values() for run in runs.values())
         unhashed = [target.name for target in self._targets if not target.weights and target.name != "builtin:tiny"]
         if reused:
@@ -282,6 +303,23 @@ class Evaluation:
         missing = sorted({check.name for check in checks if check.outcome == "not made"})
         if missing:
             told.append(f"not checked: {'; '.join(missing)}")
+        return told
+
+    def _certified(self) -> list[str]:
+        """What the certified figures mean, and whose are missing."""
+        if not any(map(on_the_surface, self._recipes)):
+            return []
+        known = list(self._certificates.values())
+        told = [
+            "certified: no attack on this surface breaks these texts, however many words it edits; "
+            + ", ".join(f"{c.target} {c.seconds:.1f} s" for c in known)
+        ] * bool(known)
+        missing = [name for name in self._runs if name not in self._certificates]
+        if missing:
+            told.append(
+                f"no certified accuracy for {', '.join(missing)}: bounds need a trained run with the encoder "
+                + ", ".join(BOUNDED)
+            )
         return told
 
 

@@ -128,6 +128,15 @@ class Target:
         label = int(probabilities[0].argmax())
         return words, [float(probabilities[0, label] - p) for p in probabilities[1:, label]]
 
+    def certify(
+        self, texts: Sequence[Sequence[str]], labels: Sequence[int], substitutes: Callable[[str], Sequence[str]]
+    ) -> list[bool] | None:
+        """Which texts, given as the target's words, provably keep their label whatever words are substituted.
+
+        None where nothing can be proved: for a trained run with an encoder that can be bounded it can.
+        """
+        return None
+
     def generate(self, prompt: str, sampling: Sampling) -> Iterator[Token]:
         """Writes text from the prompt's vector. Raises InputError where the model has no decoder."""
         raise InputError(
@@ -190,6 +199,18 @@ class _RunTarget(Target):
             return integrated_gradients(self._predictor, text)
         words, scores = self._predictor.attribute(text)
         return list(words), [float(score) for score in scores]
+
+    def certify(
+        self, texts: Sequence[Sequence[str]], labels: Sequence[int], substitutes: Callable[[str], Sequence[str]]
+    ) -> list[bool] | None:
+        from aat_models.certification import SLACK, text_margins
+        from aat_models.config import BOUNDED
+
+        predictor = self._predictor
+        if not self.has_head or predictor.config.model.encoder not in BOUNDED:
+            return None
+        margins = text_margins(predictor.model, predictor.intern, texts, labels, substitutes)
+        return (margins > SLACK).tolist()
 
     def generate(self, prompt: str, sampling: Sampling) -> Iterator[Token]:
         if not self.has_decoder:

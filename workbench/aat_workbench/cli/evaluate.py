@@ -89,10 +89,10 @@ def _run(evaluation: Evaluation, *, quiet: bool) -> None:
 
 
 def _print(table: dict[str, Any], *, quiet: bool) -> None:
-    columns = ["target", "recipe", "clean", "under attack", "95 %", "success", "queries", "edited", "budget",
+    columns = ["target", "recipe", "clean", "under attack", "95 %", "certified", "success", "queries", "edited", "budget",
                "queries/word", "seconds"]  # fmt: skip
-    keys = ("target", "recipe", "clean_accuracy", "accuracy_under_attack", "", "success_rate", "mean_queries",
-            "mean_edited_share", "budget", "queries_per_word", "seconds")  # fmt: skip
+    keys = ("target", "recipe", "clean_accuracy", "accuracy_under_attack", "", "certified_accuracy", "success_rate",
+            "mean_queries", "mean_edited_share", "budget", "queries_per_word", "seconds")  # fmt: skip
     rows = [
         [_ends(row["accuracy_under_attack_interval"]) if not key else row[key] for key in keys] for row in table["rows"]
     ]

@@ -14,6 +14,7 @@ from aat_datasets.errors import InputError, UnknownNameError
 from aat_models.events import AttackResult, Evaluation, Step
 from aat_workbench import evaluation_store
 from aat_workbench.attack_store import AttackFolder
+from aat_workbench.certifying import bracketed
 from aat_workbench.evaluation_store import evaluations_root
 from aat_workbench.runs import RunFolder, list_runs, runs_root
 from aat_workbench.summary import summarise
@@ -75,7 +76,8 @@ def collect(names: Sequence[str], root: Path | None = None) -> Report:
     """The report of what the names stand for.
 
     A name is a folder, a run's name, ``RUN/ATTACK`` (``sst2-bilstm-aat-1/greedy-2``), or an evaluation's name. Raises
-    UnknownNameError, or InputError for a folder that holds none of these.
+    UnknownNameError, InputError for a folder that holds none of these, or CertificateError for an evaluation whose
+    certified accuracy is above that under attack.
     """
     if not names:
         raise InputError("nothing to report", "name an attack, a run or an evaluation")
@@ -85,7 +87,9 @@ def collect(names: Sequence[str], root: Path | None = None) -> Report:
         path = _find(name, root)
         label = _short(path) if os.sep in name and Path(name).is_dir() else name
         if (path / "evaluation.json").is_file():
-            report.evaluations.append(EvaluationPart(name=label, table=evaluation_store.read(path)))
+            table = evaluation_store.read(path)
+            bracketed(table["rows"])
+            report.evaluations.append(EvaluationPart(name=label, table=table))
         elif (path / "events.jsonl").is_file() or (path / "status.json").is_file():
             _add_run(report, label, RunFolder.open(path))
         else:

@@ -17,6 +17,7 @@ _SCORES = (
     "recipe", "examples", "clean_accuracy", "accuracy_under_attack", "success_rate", "mean_queries",
     "mean_edited_share", "budget", "queries_per_word", "surface", "calibrated_temperature", "seconds",
 )  # fmt: skip
+_EVALUATED = (*_SCORES[:4], "certified_accuracy", *_SCORES[4:])
 
 
 class Table(NamedTuple):
@@ -42,11 +43,11 @@ def tables(report: Report) -> Iterator[Table]:
 def _evaluation(part: EvaluationPart) -> Iterator[Table]:
     table = part.table
     rows = [
-        [row["target"], *(_score(row, key) for key in _SCORES)] for row in table["rows"]
+        [row["target"], *(_score(row, key) for key in _EVALUATED)] for row in table["rows"]
     ]  # caps and seconds stand beside every score
     remarks = [f"Warning: {text}" for text in table["warnings"]] + [f"Note: {text}" for text in table["notes"]]
     where = f"{table['examples']} texts of {table['dataset'] or table['reference']}, seed {table['seed']}"
-    yield Table(f"Evaluation {part.name}: {where}", ["target", *_SCORES], rows, remarks)
+    yield Table(f"Evaluation {part.name}: {where}", ["target", *_EVALUATED], rows, remarks)
     if table["comparisons"]:
         compared = [
             [c["target"], c["recipe"], f"{c['difference']:+.3f}", f"{c['low']:+.3f} to {c['high']:+.3f}",
@@ -67,7 +68,7 @@ def _attacks(parts: Sequence[AttackPart]) -> Table:
 
 def _score(row: dict[str, Any], key: str) -> str:
     ends = row.get(f"{key}_interval")
-    value = _shown(row[key])
+    value = _shown(row.get(key))  # a table of an older version has fewer
     return f"{value} ({ends[0]:.3f} to {ends[1]:.3f})" if ends else value
 
 
@@ -187,7 +188,7 @@ def _scored(part: EvaluationPart, row: dict[str, Any]) -> dict[str, Any]:
     for key, value in row.items():
         if key.endswith("_interval"):
             stem = key.removesuffix("_interval")
-            flat[f"{stem}_low"], flat[f"{stem}_high"] = value
+            flat[f"{stem}_low"], flat[f"{stem}_high"] = value or (None, None)
         elif key != "path":
             flat[key] = value
     return flat
