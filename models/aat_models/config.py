@@ -107,6 +107,12 @@ class TrainConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     checkpoint_every: Annotated[int, help("steps between two checkpoints; 0: at every evaluation", ge=0)] = 0
     patience: Annotated[int, help("evaluations without a better score that end a stage; 0: none does", ge=0)] = 0
     threads: Annotated[int, help("processor threads; 0: one less than there are cores", ge=0)] = 0
+    device: Annotated[Literal["auto", "cpu", "cuda"], help("where to compute; auto: a GPU where there is one")] = "auto"
+    precision: Annotated[
+        Literal["fp32", "bf16", "auto"], help("type the encoder trains in; auto: bf16 where a GPU gains by it")
+    ] = "fp32"
+    compile: Annotated[bool, help("on a GPU, have torch compile the encoder")] = False
+    deterministic: Annotated[bool, help("only algorithms that give the same bytes every time")] = False
 
 
 class SurfaceConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -135,10 +141,23 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     epsilon: Annotated[
         float, help("methods in a ball: its radius, relative to the norm of the text's word vectors", gt=0)
     ] = 0.1
-    families: Annotated[list[Literal["word", "char", "hull"]], help("aat: adversary families drawn from")] = (
-        msgspec.field(default_factory=lambda: ["word", "char", "hull"])
+    families: Annotated[list[Literal["word", "char", "hull", "ball"]], help("aat: adversary families")] = msgspec.field(
+        default_factory=lambda: ["word", "char", "hull"]
     )
-    hedge: Annotated[bool, help("aat: families that fool the model more often are drawn more often")] = True
+    mixing: Annotated[
+        Literal["hedge", "uniform", "average", "max"],
+        help(
+            "aat: draw one family a step, the stronger the oftener, or evenly; or meet all, their mean or each text's worst"
+        ),
+    ] = "hedge"
+    probe: Annotated[bool, help("aat: families are weighed by held-out texts instead of training batches")] = False
+    reference: Annotated[float, help("aat: dev loss of clean training that beta answers to; 0: beta stays", ge=0)] = 0.0
+    tolerance: Annotated[float, help("aat: dev loss allowed above the reference, in nats", ge=0)] = 0.03
+    dual_rate: Annotated[float, help("aat: how fast beta answers to a dev loss above that", gt=0)] = 2.0
+    second_step: Annotated[
+        float,
+        help("aat: share of the training after which texts not yet fooled get a second ascent; 1: never", ge=0, le=1),
+    ] = 1.0
     adaptive: Annotated[bool, help("aat: every example has its own radius, tracking where attacks succeed")] = True
     rho_start: Annotated[float, help("aat: first radius of an example", gt=0, le=1)] = 0.2
     rho_max: Annotated[float, help("aat: largest radius of an example", gt=0, le=1)] = 1.0

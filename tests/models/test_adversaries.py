@@ -11,10 +11,13 @@ from toy import config, data
 from aat_models import adversaries
 from aat_models.adversaries import threat
 from aat_models.adversaries.a2t import AttackingToTrain
-from aat_models.adversaries.aat import AdaptiveAdversary
+from aat_models.adversaries.aat import AdaptiveAdversary, Ascent
 from aat_models.adversaries.base import Setting, clean_pass, consistency
 from aat_models.adversaries.free import FreeAdversary
+from aat_models.adversaries.mixture import Mixture
+from aat_models.adversaries.price import Price
 from aat_models.adversaries.proposals import gains, positions, propose
+from aat_models.adversaries.radii import Radii
 from aat_models.adversaries.random import substitute
 from aat_models.adversaries.smart import Smart, symmetric
 from aat_models.adversaries.surface import SYNONYMS
@@ -138,7 +141,8 @@ def test_hull_points_are_means_of_the_corners(scene) -> None:
     clean = clean_pass(model, batch, candidates)
     gain = gains(clean.vectors, batch.ids, candidates, clean.gradient)
     places = positions(gain, batch.lengths, torch.ones(12))
-    moved = adversary.hull(batch, clean, candidates, gain, places).detach()
+    ascent = Ascent(batch, clean.vectors, clean.gradient, torch.ones(12))
+    moved = adversary.hull(ascent, candidates, gain, places).detach()
     still = clean.vectors(batch.ids).detach()
     assert torch.equal(moved[~places], still[~places])
     spanned = torch.cat([batch.ids[..., None], candidates], -1)[places]
@@ -151,16 +155,16 @@ def test_hull_points_are_means_of_the_corners(scene) -> None:
 
 def test_the_radius_falls_where_attacks_succeed_rises_where_they_fail_and_keeps_above_the_floor(scene) -> None:
     chosen, _, _, _, setting = scene
-    adversary = AdaptiveAdversary(setting)
+    radii = Radii(setting.config, 40)
     index = torch.tensor([0, 1])
-    adversary.rho[:] = 0.5
-    adversary.track(index, torch.tensor([True, False]), 0.0)
+    radii.rho[:] = 0.5
+    radii.track(index, torch.tensor([True, False]), 0.0)
     step = chosen.adversary.eta * chosen.adversary.success
-    torch.testing.assert_close(adversary.rho[:2], torch.tensor([0.5 - step, 0.5 + step]))
-    assert (adversary.rho[2:] == 0.5).all()
+    torch.testing.assert_close(radii.rho[:2], torch.tensor([0.5 - step, 0.5 + step]))
+    assert (radii.rho[2:] == 0.5).all()
     for _ in range(100):
-        adversary.track(index, torch.tensor([True, False]), 0.5)
-    low, high = adversary.radius(index, 0.5).tolist()
+        radii.track(index, torch.tensor([True, False]), 0.5)
+    low, high = radii.of(index, 0.5).tolist()
     assert low == pytest.approx(chosen.adversary.budget * 0.5)
     assert high == pytest.approx(chosen.adversary.rho_max)
 
@@ -170,27 +174,115 @@ def test_the_cache_gives_back_what_was_proposed_for_the_same_family_only(scene) 
     adversary = AdaptiveAdversary(setting)
     synonyms, characters = surface.of(batch.ids)[..., :SYNONYMS], surface.of(batch.ids)[..., SYNONYMS:]
     clean = clean_pass(model, batch, synonyms)
-    adversary.remember(batch, clean.vectors, synonyms, clean.gradient, torch.ones(12))
+    adversary.remember("word", Ascent(batch, clean.vectors, clean.gradient, torch.ones(12)))
     recalled = [adversary.recall(batch, batch.ids, synonyms) for _ in range(20)]
     rows = torch.stack([(ids != batch.ids).any(1) for ids in recalled])
     assert 0.2 < rows.float().mean() < 0.8  # half of the rows, in the mean
     assert not any((adversary.recall(batch, batch.ids, characters) != batch.ids).any() for _ in range(5))
 
 
-def test_families_that_fool_the_model_are_drawn_more_often_and_none_is_forgotten(scene) -> None:
-    chosen, _, _, _, setting = scene
-    adversary = AdaptiveAdversary(setting)
-    families = len(chosen.adversary.families)
+def test_families_that_fool_the_model_are_drawn_more_often_and_none_is_forgotten() -> None:
+    mixture = Mixture(config(adversary__families=["word", "char", "hull"]).adversary)
     fooled, right = torch.ones(8, dtype=torch.bool), torch.zeros(8, dtype=torch.bool)
-    for step in range(AdaptiveAdversary.EVERY * 10):
-        adversary.weigh(step % families, fooled if step % families == 1 else right)
-    assert adversary.weights.argmax() == 1
-    assert adversary.weights.sum() == pytest.approx(1.0)
-    assert adversary.weights.min() >= AdaptiveAdversary.UNIFORM / families * 0.99
-    fixed = AdaptiveAdversary(setting._replace(config=config(adversary__name="aat", adversary__hedge=False).adversary))
-    for _ in range(AdaptiveAdversary.EVERY * 2):
-        fixed.weigh(0, fooled)
-    assert (fixed.weights == 1 / families).all()
+    for step in range(500):
+        mixture.count(step % 3, fooled if step % 3 == 1 else right)
+        if step % Mixture.EVERY == Mixture.EVERY - 1:
+            mixture.update(mixture.rates())
+    assert mixture.weights.argmax() == 1
+    assert mixture.weights.sum() == pytest.approx(1.0)
+    assert mixture.weights.min() >= Mixture.UNIFORM / 3 * 0.99
+    assert mixture.tally.sum() == 0
+    fixed = Mixture(config(adversary__mixing="uniform").adversary)
+    fixed.count(0, fooled)
+    fixed.update(fixed.rates())
+    assert (fixed.weights == 1 / 3).all()
+
+
+def test_mixing_all_families_takes_the_mean_or_each_texts_worst(scene) -> None:
+    losses = torch.tensor([[1.0, 4.0], [3.0, 2.0]])
+    average, worst = (Mixture(config(adversary__mixing=mixing).adversary) for mixing in ("average", "max"))
+    assert average.draw() == worst.draw() == [0, 1, 2]
+    assert average.combine(losses) == 2.5
+    assert worst.combine(losses) == 3.5
+    _, _, model, batch, setting = scene
+    for mixing in ("average", "max"):
+        adversary = AdaptiveAdversary(setting._replace(config=config(adversary__mixing=mixing).adversary))
+        assert adversary.cost == 12.0
+        adversary.step(model, batch, 0.5)
+        assert adversary.mixture.tally[1].tolist() == [12.0, 12.0, 12.0]
+
+
+def test_beta_falls_while_the_clean_loss_is_over_its_price_and_comes_back() -> None:
+    price = Price(config(adversary__beta=4.0, adversary__reference=0.4, adversary__tolerance=0.1).adversary)
+    assert price.beta == 4.0
+    price.pay(0.9)
+    once = price.beta
+    price.pay(0.9)
+    assert price.beta < once < 4.0
+    for _ in range(30):
+        price.pay(0.3)
+    assert price.beta == 4.0
+    free = Price(config(adversary__beta=4.0).adversary)
+    free.pay(9.0)
+    assert free.beta == 4.0
+
+
+def test_the_probe_measures_every_family_on_held_out_texts_and_leaves_the_model_alone(scene) -> None:
+    _, _, model, batch, setting = scene
+    asked: list[int] = []
+
+    def held_out(k: int):
+        asked.append(k)
+        return batch
+
+    chosen = config(adversary__families=["word", "char", "hull", "ball"], adversary__probe=True, adversary__budget=1.0)
+    adversary = AdaptiveAdversary(setting._replace(config=chosen.adversary, probe=held_out))
+    with torch.no_grad():
+        logits = model.eval()(batch.ids, batch.lengths)
+        model.train()
+    plain = torch.nn.functional.cross_entropy(logits, batch.labels)
+    assert adversary.probe(model) == pytest.approx(float(plain), rel=1e-4)
+    assert model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+    wrong = float((logits.argmax(-1) != batch.labels).float().mean())
+    assert (adversary.errors >= wrong - 1e-6).all()  # a model this fresh is nearly linear: each family only hurts
+    before = adversary.mixture.weights.clone()
+    adversary.errors[:] = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    adversary.mixture.update(adversary.errors)
+    assert adversary.mixture.weights[0] > before[0]
+    for _ in range(Mixture.EVERY + 1):
+        adversary.step(model, batch, 0.5)
+    assert asked == [0, 1]
+
+
+def test_the_second_ascent_changes_the_answers_that_were_still_right_and_no_other(scene) -> None:
+    _, _, model, batch, setting = scene
+    model.eval()
+    adversary = AdaptiveAdversary(setting)
+    clean = clean_pass(model, batch, setting.surface.of(batch.ids))
+    ascent = Ascent(batch, clean.vectors, clean.gradient, torch.full((12,), 0.5))
+    embedded = adversary.perturb("word", ascent)
+    logits = model.classify(embedded, batch.lengths)
+    again = adversary.again(model, "word", ascent, embedded, logits, None)
+    right = logits.argmax(-1) == batch.labels
+    assert right.any() and not right.all()
+    assert torch.equal(again[~right], logits[~right])
+    (again.sum() + logits.sum()).backward()
+    entropy = torch.nn.functional.cross_entropy(again, batch.labels, reduction="none")
+    clean_entropy = torch.nn.functional.cross_entropy(clean.logits, batch.labels, reduction="none")
+    assert (entropy > clean_entropy)[right].float().mean() > 0.5
+
+
+def test_the_ball_has_its_radius_and_no_word_moves_by_over_twice_the_mean(scene) -> None:
+    chosen, _, model, batch, setting = scene
+    adversary = AdaptiveAdversary(setting)
+    clean = clean_pass(model, batch)
+    shift = adversary.ball(Ascent(batch, clean.vectors, clean.gradient, torch.ones(12))) - clean.vectors(batch.ids)
+    length = shift.detach().norm(dim=-1)
+    assert (threat.norm(shift) <= chosen.adversary.epsilon * threat.norm(clean.embedded) * 1.0001).all()
+    raw = threat.ascend(clean.gradient, chosen.adversary.epsilon * threat.norm(clean.embedded)).norm(dim=-1)
+    assert (length <= 2 * raw.sum(1, keepdim=True) / batch.lengths[:, None] * 1.0001).all()
+    assert (length[batch.ids == 0] < 1e-6).all()
 
 
 def test_the_config_names_the_adversaries_there_are() -> None:
@@ -351,7 +443,7 @@ def test_state_of_the_adaptive_adversary_survives_a_round_trip(scene) -> None:
     one.step(model, batch, 0.1)
     tensors, values = one.state()
     two.restore({name: tensor.clone() for name, tensor in tensors.items()}, values)
-    assert torch.equal(one.rho, two.rho)
+    assert torch.equal(one.radii.rho, two.radii.rho)
     assert torch.equal(one.cache, two.cache)
-    assert torch.equal(one.tally, two.tally)
-    assert (one.rho != setting.config.rho_start).any()
+    assert torch.equal(one.mixture.tally, two.mixture.tally)
+    assert (one.radii.rho != setting.config.rho_start).any()

@@ -56,6 +56,25 @@ def test_every_adversary_learns_the_toy_task_and_resumes_to_the_bit(adversary: s
     )
 
 
+def test_everything_that_adapts_in_aat_resumes_to_the_bit(tmp_path: Path) -> None:
+    """With the probe, the price on beta, and a second ascent on; the updates fall on both sides of the checkpoint."""
+    families = ["word", "char", "hull", "ball"]
+    parts = {"families": families, "probe": True, "reference": 1e-6, "tolerance": 0.0, "second_step": 0.3}
+    settings = {f"adversary__{key}": value for key, value in (parts | {"dual_rate": 50.0}).items()}
+    chosen = config(adversary__name="aat", train__epochs=9.0, train__lr=0.02, train__log_every=10, **settings)
+    whole = run(chosen, tmp_path / "whole")
+    last = Training(chosen, data()).total
+    figures = [event.metrics for event in whole if isinstance(event, Step)]
+    assert {f"error_{name}" for name in families} | {f"weight_{name}" for name in families} <= set(figures[-1])
+    assert min(metrics["beta"] for metrics in figures) < 4.0 == figures[0]["beta"]
+    halfway = next(e.step for e in whole if isinstance(e, CheckpointDue) and last // 3 < e.step < last)
+    run(chosen, tmp_path / "parts", until=halfway)
+    run(chosen, tmp_path / "parts", resume=tmp_path / "parts" / str(halfway))
+    same_files(
+        tmp_path / "whole" / str(last), tmp_path / "parts" / str(last), ["model.safetensors", "state.safetensors"]
+    )
+
+
 def test_free_takes_each_batch_several_times_in_as_many_steps_and_resumes_between_two_turns(tmp_path: Path) -> None:
     chosen = config(adversary__name="free", adversary__steps=3, train__epochs=2.0, train__checkpoint_every=4)
     training = Training(chosen, data())

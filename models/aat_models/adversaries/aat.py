@@ -1,138 +1,201 @@
-"""Hedged-hull adaptive adversarial training: one shared gradient, three families, a radius per example.
+"""Hedged-hull adaptive adversarial training: one shared gradient, several families, a radius per example.
 
 The clean backward pass yields, for nothing, the gradient by every word vector; it ranks every substitute of every word
-to first order, whatever the family. Each training example carries its own radius ``rho``: the share of its words the
-adversary may change. The radius tracks, by Robbins-Monro steps, the size at which attacks succeed with rate ``q``, under a
-floor that rises to the budget, so that easy examples are not let off. Which family a step draws follows Hedge (Freund &
-Schapire 1997): the more often a family fools the model, the more often it is drawn.
+to first order, whatever the family. Each example carries its own radius (``radii``), the family a step meets follows Hedge
+(``mixture``), and the weight of the adversarial loss can follow the price in clean loss (``price``).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from aat_models.adversaries.base import Batch, Clean, Setting, clean_pass, consistency
+from aat_models.adversaries import threat
+from aat_models.adversaries.base import Batch, Setting, clean_pass, consistencies
 from aat_models.adversaries.hull import corners
+from aat_models.adversaries.mixture import Mixture
+from aat_models.adversaries.price import Price
 from aat_models.adversaries.proposals import gains, positions, propose
+from aat_models.adversaries.radii import Radii
 from aat_models.adversaries.surface import SYNONYMS
 from aat_models.embeddings import StepVectors
 from aat_models.text_model import TextModel
 
-__all__ = ["AdaptiveAdversary"]
+__all__ = ["AdaptiveAdversary", "Ascent"]
+
+Vectors = Callable[[Tensor], Tensor]  # ids (…) → vectors (…, E)
+
+
+class Ascent(NamedTuple):
+    """What a perturbation is made from: a batch, its word vectors, and each text's own gradient by them ``(B, T, E)``."""
+
+    batch: Batch
+    vectors: Vectors
+    gradient: Tensor
+    rho: Tensor
+
+    def of(self, rows: Tensor, gradient: Tensor) -> Ascent:
+        """The same of some rows, with a gradient taken elsewhere."""
+        return Ascent(Batch(*(part[rows] for part in self.batch)), self.vectors, gradient, self.rho[rows])
 
 
 class AdaptiveAdversary:
-    """See the module. Families: ``word`` (synonyms), ``char`` (character variants), ``hull`` (weighted means of synonyms)."""
+    """See the module.
 
-    cost = 6.0
+    Families: ``word`` (synonyms), ``char`` (character variants), ``hull`` (weighted means of synonyms), ``ball`` (the worst
+    shift of all word vectors, to first order).
+    """
+
     replays = 1
-    EVERY = 50  # steps between two updates of the families' weights
-    RATE = 2.0  # of those updates
-    UNIFORM = 0.1  # share of the draws that stay uniform, so that no family is forgotten
 
     def __init__(self, setting: Setting) -> None:
         self.config = setting.config
         self.surface = setting.surface
         self.offsets = setting.offsets
-        self.rho = torch.full((len(setting.offsets) - 1,), self.config.rho_start)
-        self.cache = torch.zeros(int(setting.offsets[-1]), dtype=torch.int32)
-        families = len(self.config.families)
-        self.weights = torch.full((families,), 1 / families)
-        self.tally = torch.zeros(2, families)  # fooled, seen: since the last update
+        self.slice = setting.probe
+        self.radii = Radii(self.config, len(setting.offsets) - 1, setting.offsets.device)
+        self.mixture = Mixture(self.config, setting.offsets.device)
+        self.price = Price(self.config)
+        self.cost = 3.0 + 3.0 * self.mixture.passes
+        self.cache = torch.zeros(int(setting.offsets[-1]), dtype=torch.int32, device=setting.offsets.device)
+        self.errors = torch.zeros_like(self.mixture.weights)  # robust error of each family, at the last probe
         self.steps = 0
 
     def step(self, model: TextModel, batch: Batch, progress: float) -> dict[str, float | Tensor]:
         config = self.config
-        which = int(torch.multinomial(self.weights, 1))
-        family = config.families[which]
-        candidates = self.surface.of(batch.ids)[..., columns(family)]  # (B, T, S)
-        clean = clean_pass(model, batch, candidates)
-        rho = self.radius(batch.rows, progress)
-        gain = gains(clean.vectors, batch.ids, candidates, clean.gradient)
-        chosen = positions(gain, batch.lengths, rho)
-        if family == "hull":
-            embedded = self.hull(batch, clean, candidates, gain, chosen)
-        else:
-            ids = propose(candidates, batch.ids, gain, chosen)
-            embedded = clean.vectors(self.recall(batch, ids, candidates) if config.cache else ids)
-        embedded.retain_grad()
-        logits = model.classify(embedded, batch.lengths, clean.dropout)
-        loss, entropy = consistency(clean.logits, logits, batch.labels, config.mu)
-        total = config.beta * loss
-        if config.gamma and family != "char":
+        if self.steps and self.steps % Mixture.EVERY == 0:
+            self.adapt(model)
+        self.steps += 1
+        drawn = self.mixture.draw()
+        names = [self.mixture.names[which] for which in drawn]
+        clean = clean_pass(model, batch, *(self.surface.of(batch.ids)[..., columns(name)] for name in names))
+        ascent = Ascent(batch, clean.vectors, clean.gradient, self.radii.of(batch.rows, progress))
+        losses: list[Tensor] = []
+        entropies: list[Tensor] = []
+        fooled: list[Tensor] = []
+        passes: list[tuple[str, Tensor]] = []
+        for which, name in zip(drawn, names, strict=True):
+            embedded = self.perturb(name, ascent, recall=config.cache)
+            embedded.retain_grad()
+            logits = model.classify(embedded, batch.lengths, clean.dropout)
+            if progress >= config.second_step < 1:
+                logits = self.again(model, name, ascent, embedded, logits, clean.dropout)
+            loss, entropy = consistencies(clean.logits, logits, batch.labels, config.mu)
+            losses.append(loss)
+            entropies.append(entropy.detach().mean())
+            fooled.append(logits.detach().argmax(-1) != batch.labels)
+            self.mixture.count(which, fooled[-1])
+            passes.append((name, embedded))
+        total = self.price.beta * self.mixture.combine(torch.stack(losses))
+        if config.gamma and not {"word", "hull"}.isdisjoint(names):
             total = total + config.gamma * self.pull(clean.vectors, batch.ids)
         total.backward()
-        fooled = logits.detach().argmax(-1) != batch.labels
-        self.track(batch.rows, fooled, progress)
-        self.weigh(which, fooled)
-        if config.cache and family != "hull":
-            assert embedded.grad is not None
-            self.remember(batch, clean.vectors, candidates, embedded.grad, rho)
+        worst = torch.stack(fooled).any(0)
+        self.radii.track(batch.rows, worst, progress)
+        for name, embedded in passes:
+            if config.cache and name in ("word", "char") and embedded.grad is not None:
+                self.remember(name, ascent._replace(gradient=embedded.grad))
         clean.vectors.backward()
-        return {"loss": clean.loss, "loss_adv": entropy.detach(), "fooled": fooled.float().mean(), **self.curves()}
+        figures = {"loss": clean.loss, "loss_adv": torch.stack(entropies).mean(), "fooled": worst.float().mean()}
+        return {**figures, **self.curves()}
 
     # the families -----------------------------------------------------------------------------------------------
 
-    def weigh(self, which: int, fooled: Tensor) -> None:
-        """Counts one step of a family; now and then moves the weights toward the families that fool the model."""
-        self.tally[:, which] += torch.tensor([float(fooled.sum()), float(len(fooled))])
-        self.steps += 1
-        if not self.config.hedge or self.steps % self.EVERY:
-            return
-        rate = self.tally[0] / self.tally[1].clamp_min(1)
-        # A family not drawn since the last update is taken to be as strong as the mean of the others.
-        rate = torch.where(self.tally[1] > 0, rate, rate[self.tally[1] > 0].mean())
-        weights = torch.softmax(self.weights.log() + self.RATE * rate, 0)
-        self.weights = (1 - self.UNIFORM) * weights + self.UNIFORM / len(weights)
-        self.tally.zero_()
+    def perturb(self, name: str, ascent: Ascent, recall: bool = False) -> Tensor:
+        """Vectors ``(B, T, E)`` of the texts as family ``name`` changes them."""
+        batch = ascent.batch
+        if name == "ball":
+            return self.ball(ascent)
+        candidates = self.surface.of(batch.ids)[..., columns(name)]  # (B, T, S)
+        gain = gains(ascent.vectors, batch.ids, candidates, ascent.gradient)
+        chosen = positions(gain, batch.lengths, ascent.rho)
+        if name == "hull":
+            return self.hull(ascent, candidates, gain, chosen)
+        ids = propose(candidates, batch.ids, gain, chosen)
+        return ascent.vectors(self.recall(batch, ids, candidates) if recall else ids)
 
-    # the radius -------------------------------------------------------------------------------------------------
+    def again(
+        self, model: TextModel, name: str, ascent: Ascent, embedded: Tensor, logits: Tensor, dropout: Any
+    ) -> Tensor:
+        """Logits with a second ascent step where the first did not fool the model; the others stay (friendly stop)."""
+        rows = (logits.detach().argmax(-1) == ascent.batch.labels).nonzero().flatten()
+        if not len(rows):
+            return logits
+        entropy = F.cross_entropy(logits[rows], ascent.batch.labels[rows], reduction="sum")
+        (gradient,) = torch.autograd.grad(entropy, embedded, retain_graph=True)
+        further = ascent.of(rows, gradient[rows])
+        moved = model.classify(
+            self.perturb(name, further), further.batch.lengths, None if dropout is None else dropout.of(rows)
+        )
+        return logits.index_copy(0, rows, moved)
 
-    def floor(self, progress: float) -> float:
-        """The smallest radius: none at first, the budget at the end."""
-        return min(self.config.budget * progress, self.config.rho_max) if self.config.rho_floor else 0.0
-
-    def radius(self, index: Tensor, progress: float) -> Tensor:
-        """The share of words that may change, ``(B,)``."""
-        if not self.config.adaptive:
-            return torch.full((len(index),), self.config.budget)
-        return self.rho[index].clamp(self.floor(progress), self.config.rho_max)
-
-    def track(self, index: Tensor, fooled: Tensor, progress: float) -> None:
-        """Robbins-Monro on the rate of success: smaller where the attack succeeded, larger where it failed."""
-        config = self.config
-        moved = self.rho[index] + config.eta * (config.success - fooled.float())
-        self.rho[index] = moved.clamp(self.floor(progress), config.rho_max)
-
-    def curves(self) -> dict[str, float | Tensor]:
-        low, high = torch.quantile(self.rho[:: max(1, len(self.rho) // 4096)], torch.tensor([0.1, 0.9]))
-        weights = {f"weight_{name}": self.weights[k] for k, name in enumerate(self.config.families)}
-        return {"rho_mean": self.rho.mean(), "rho_p10": low, "rho_p90": high, **weights}
-
-    # the hull ---------------------------------------------------------------------------------------------------
-
-    def hull(self, batch: Batch, clean: Clean, candidates: Tensor, gain: Tensor, chosen: Tensor) -> Tensor:
-        """Vectors ``(B, T, E)`` with the chosen words moved inside their hulls, toward the corners of largest gain."""
+    def hull(self, ascent: Ascent, candidates: Tensor, gain: Tensor, chosen: Tensor) -> Tensor:
+        """The chosen words moved inside their hulls, toward the corners of largest gain, with Gumbel noise."""
+        ids = ascent.batch.ids
         place = chosen.nonzero(as_tuple=True)
-        spanned = corners(batch.ids[place], candidates[place])  # (K, 1 + S)
+        spanned = corners(ids[place], candidates[place])  # (K, 1 + S)
         there = spanned > 0
-        risen = torch.cat([torch.zeros(len(spanned), 1), gain[place]], dim=-1)  # staying gains nothing
+        staying = torch.zeros_like(gain[place][:, :1])  # gains nothing
+        risen = torch.cat([staying, gain[place]], dim=-1)
         spread = risen.masked_fill(~there, 0.0).abs().amax(-1, keepdim=True).clamp_min(1e-12)
         gumbel = -torch.empty_like(risen).exponential_().log()
         logits = risen / spread / self.config.temperature + gumbel
         weights = logits.masked_fill(~there, -torch.inf).softmax(-1)
-        mixed = torch.einsum("ks,kse->ke", weights, clean.vectors(spanned))
-        return clean.vectors(batch.ids).index_put(place, mixed)
+        mixed = torch.einsum("ks,kse->ke", weights, ascent.vectors(spanned))
+        return ascent.vectors(ids).index_put(place, mixed)
+
+    def ball(self, ascent: Ascent) -> Tensor:
+        """The whole text moved by ``epsilon`` times its norm along its gradient, no word by over twice the mean."""
+        still = ascent.vectors(ascent.batch.ids)
+        shift = threat.ascend(ascent.gradient, self.config.epsilon * threat.norm(still.detach()))
+        length = shift.norm(dim=-1, keepdim=True)  # (B, T, 1)
+        cap = 2 * length.sum(1, keepdim=True) / ascent.batch.lengths[:, None, None]
+        return still + shift * (cap / length.clamp_min(1e-12)).clamp_max(1.0)
 
     def pull(self, vectors: StepVectors, ids: Tensor) -> Tensor:
         """Mean squared distance between the batch's words and their synonyms: what shrinks the hulls."""
         words, near = self.surface.pairs(ids)
         if not len(words):
-            return torch.zeros(())
+            return torch.zeros((), device=ids.device)
         return (vectors(words) - vectors(near)).square().sum(-1).mean()
+
+    # what adapts between steps ----------------------------------------------------------------------------------
+
+    def adapt(self, model: TextModel) -> None:
+        """New weights of the families and a new β, from a slice of held-out texts, or from the steps' own rates."""
+        wanted = self.config.probe or self.config.reference > 0
+        loss = self.probe(model) if wanted and self.slice is not None else None
+        self.mixture.update(self.errors if self.config.probe and loss is not None else self.mixture.rates())
+        if loss is not None:
+            self.price.pay(loss)
+
+    def probe(self, model: TextModel) -> float:
+        """The clean loss on the next slice of held-out texts; sets the one-step robust error of every family there."""
+        assert self.slice is not None
+        batch = self.slice(self.steps // Mixture.EVERY)
+        training = model.training
+        model.eval()
+        embedded = model.embedding(batch.ids).detach().requires_grad_()
+        entropy = F.cross_entropy(model.classify(embedded, batch.lengths), batch.labels, reduction="sum")
+        (gradient,) = torch.autograd.grad(entropy, embedded)
+        with torch.no_grad():
+            rho = torch.full((len(batch.ids),), self.config.budget, device=batch.ids.device)
+            ascent = Ascent(batch, model.embedding, gradient, rho)
+            for which, name in enumerate(self.mixture.names):
+                answers = model.classify(self.perturb(name, ascent), batch.lengths)
+                self.errors[which] = (answers.argmax(-1) != batch.labels).float().mean()
+        model.train(training)
+        return float(entropy.detach()) / len(batch.labels)
+
+    def curves(self) -> dict[str, float | Tensor]:
+        figures: dict[str, float | Tensor] = {**self.radii.curves(), **self.mixture.curves(), "beta": self.price.beta}
+        if self.config.probe and self.slice is not None:
+            figures |= {f"error_{name}": self.errors[k].clone() for k, name in enumerate(self.mixture.names)}
+        return figures
 
     # memory of the last proposal --------------------------------------------------------------------------------
 
@@ -142,34 +205,41 @@ class AdaptiveAdversary:
         last = torch.zeros_like(ids)
         last[inside] = self.cache[flat].long()
         fits = ((last == batch.ids) | (last[..., None] == candidates).any(-1)).all(-1) & (last[:, 0] > 0)
-        return torch.where((fits & (torch.rand(len(ids)) < 0.5))[:, None], last, ids)
+        return torch.where((fits & (torch.rand(len(ids), device=ids.device) < 0.5))[:, None], last, ids)
 
-    def remember(self, batch: Batch, vectors: StepVectors, candidates: Tensor, gradient: Tensor, rho: Tensor) -> None:
+    def remember(self, name: str, ascent: Ascent) -> None:
         """Store what the adversarial pass's own gradient proposes, for the example's next turn."""
-        gain = gains(vectors, batch.ids, candidates, gradient)
-        ids = propose(candidates, batch.ids, gain, positions(gain, batch.lengths, rho))
+        batch = ascent.batch
+        candidates = self.surface.of(batch.ids)[..., columns(name)]
+        gain = gains(ascent.vectors, batch.ids, candidates, ascent.gradient)
+        ids = propose(candidates, batch.ids, gain, positions(gain, batch.lengths, ascent.rho))
         flat, inside = self.flat(batch)
         self.cache[flat] = ids[inside].int()
 
     def flat(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Where the batch's words lie in the flat training array, and which cells of ``(B, T)`` are words."""
-        steps = torch.arange(batch.ids.shape[1])
+        steps = torch.arange(batch.ids.shape[1], device=batch.ids.device)
         inside = steps[None] < batch.lengths[:, None]
         return (self.offsets[batch.rows][:, None] + steps[None])[inside], inside
 
     # checkpoint -------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        return {"rho": self.rho, "cache": self.cache, "weights": self.weights, "tally": self.tally}, {
-            "steps": self.steps
+        tensors = {
+            "rho": self.radii.rho,
+            "cache": self.cache,
+            "weights": self.mixture.weights,
+            "tally": self.mixture.tally,
+            "errors": self.errors,
         }
+        return tensors, {"steps": self.steps, "multiplier": self.price.multiplier}
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        self.rho, self.cache = tensors["rho"], tensors["cache"]
-        self.weights, self.tally = tensors["weights"], tensors["tally"]
-        self.steps = values["steps"]
+        self.radii.rho, self.cache, self.errors = tensors["rho"], tensors["cache"], tensors["errors"]
+        self.mixture.weights, self.mixture.tally = tensors["weights"], tensors["tally"]
+        self.steps, self.price.multiplier = values["steps"], values["multiplier"]
 
 
 def columns(family: str) -> slice:
     """The surface's columns a family draws from."""
-    return slice(SYNONYMS, None) if family == "char" else slice(0, SYNONYMS)
+    return {"char": slice(SYNONYMS, None), "ball": slice(0, 0)}.get(family, slice(0, SYNONYMS))

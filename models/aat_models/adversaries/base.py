@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -13,7 +14,7 @@ from aat_models.config import AdversaryConfig
 from aat_models.embeddings import StepVectors
 from aat_models.text_model import Dropout, TextModel
 
-__all__ = ["Adversary", "Batch", "Clean", "Setting", "clean_pass", "consistency"]
+__all__ = ["Adversary", "Batch", "Clean", "Setting", "clean_pass", "consistencies", "consistency"]
 
 
 class Batch(NamedTuple):
@@ -28,12 +29,14 @@ class Batch(NamedTuple):
 class Setting(NamedTuple):
     """What an adversary is made for: its config, the surface, and the training set it keeps state of.
 
-    ``offsets`` ``(N + 1,)`` say where each training text's words lie in the flat array of all of them.
+    ``offsets`` ``(N + 1,)`` say where each training text's words lie in the flat array of all of them. ``probe`` gives the
+    k-th slice of labelled texts held out of training, round and round; ``None``: there are none.
     """
 
     config: AdversaryConfig
     surface: SurfaceTensor
     offsets: Tensor
+    probe: Callable[[int], Batch] | None = None
 
 
 class Clean(NamedTuple):
@@ -101,12 +104,19 @@ def clean_pass(model: TextModel, batch: Batch, *others: Tensor) -> Clean:
 
 
 def consistency(clean: Tensor, perturbed: Tensor, labels: Tensor, mu: float) -> tuple[Tensor, Tensor]:
-    """``KL(clean ‖ perturbed) + mu · CE(perturbed)`` and its second term alone; logits ``(B, C)``, no gradient to ``clean``.
+    """The means over the batch of what :func:`consistencies` gives."""
+    loss, entropy = consistencies(clean, perturbed, labels, mu)
+    return loss.mean(), entropy.mean()
 
-    The KL term is that of TRADES (Zhang et al. 2019) with the clean answer held fixed.
+
+def consistencies(clean: Tensor, perturbed: Tensor, labels: Tensor, mu: float) -> tuple[Tensor, Tensor]:
+    """``KL(clean ‖ perturbed) + mu · CE(perturbed)`` of each text and its second term alone: two ``(B,)``.
+
+    Logits ``(B, C)``, no gradient to ``clean``. The KL term is that of TRADES (Zhang et al. 2019) with the clean answer
+    held fixed.
     """
-    entropy = F.cross_entropy(perturbed, labels)
+    entropy = F.cross_entropy(perturbed, labels, reduction="none")
     divergence = F.kl_div(
-        torch.log_softmax(perturbed, -1), torch.log_softmax(clean.detach(), -1), reduction="batchmean", log_target=True
-    )
+        torch.log_softmax(perturbed, -1), torch.log_softmax(clean.detach(), -1), reduction="none", log_target=True
+    ).sum(-1)
     return divergence + mu * entropy, entropy
