@@ -42,11 +42,12 @@ class NgramTable:
         self.buckets = buckets
         self._rows: NDArray[np.int64] = np.zeros((0, WIDTH), dtype=np.int64)
         self._filled = 0
+        self._copy = torch.empty(0, WIDTH, dtype=torch.int64, device="cpu")  # on the device asked for last
 
     def __deepcopy__(self, memo: dict[int, object]) -> NgramTable:
         return self  # a cache over the shared table, not a part of the weights
 
-    def rows(self) -> Tensor:
+    def rows(self, device: torch.device) -> Tensor:
         """The buckets of all words numbered so far."""
         wanted = len(self.table)
         if wanted > self._filled:
@@ -58,7 +59,11 @@ class NgramTable:
                 found = ngrams(self.table.word(number), self.buckets)
                 self._rows[number, : len(found)] = found
             self._filled = wanted
-        return torch.from_numpy(self._rows[:wanted])
+        if device.type == "cpu":
+            return torch.from_numpy(self._rows[:wanted])
+        if self._copy.device != device or len(self._copy) != wanted:
+            self._copy = torch.from_numpy(self._rows[:wanted]).to(device)
+        return self._copy
 
 
 class WordEmbedding(nn.Module):
@@ -101,7 +106,7 @@ class WordEmbedding(nn.Module):
         words = self.words(known)
         if self.ngrams is None:
             return words
-        rows = self.ngrams.rows().to(distinct.device)[distinct]
+        rows = self.ngrams.rows(distinct.device)[distinct]
         return words + F.embedding_bag(rows, self.characters.weight, mode="mean", padding_idx=0)
 
 
@@ -120,7 +125,8 @@ class StepVectors:
 
     def __init__(self, embedding: WordEmbedding, ids: Tensor, hide: float = 0.0) -> None:
         self.distinct = torch.unique(ids)
-        self._hidden = torch.rand(self.distinct.shape) < hide if hide and embedding.ngrams is not None else None
+        hides = hide and embedding.ngrams is not None
+        self._hidden = torch.rand(self.distinct.shape, device=ids.device) < hide if hides else None
         self._graph = embedding.vectors(self.distinct, self._hidden)
         self.leaf = self._graph.detach().requires_grad_()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -26,24 +26,41 @@ __all__ = [
     "decoder_loss",
     "decoder_robustness",
     "one_step_robustness",
+    "slices",
     "target_batch",
 ]
 
+CPU = torch.device("cpu")
 STEPS, DRAWS = 3, 4  # of the closer look
 
 
-def batch_of(split: EncodedSplit, index: NDArray[np.int64]) -> Batch:
-    """The texts at ``index`` as tensors."""
+def batch_of(split: EncodedSplit, index: NDArray[np.int64], device: torch.device = CPU) -> Batch:
+    """The texts at ``index`` as tensors on a device."""
     ids, lengths = pad([split.text(i) for i in index])
-    labels = torch.from_numpy(split.labels[index].astype(np.int64))
-    return Batch(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(lengths), labels, torch.from_numpy(index))
+    parts = (ids.astype(np.int64), lengths, split.labels[index].astype(np.int64), index)
+    return Batch(*(torch.from_numpy(part).to(device) for part in parts))
 
 
-def target_batch(split: EncodedSplit, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def slices(split: EncodedSplit | None, device: torch.device, size: int = 128) -> Callable[[int], Batch] | None:
+    """A function from k to the k-th ``size`` labelled texts of a split, round and round; ``None`` where it has none."""
+    labelled = np.flatnonzero(split.labels >= 0) if split is not None else np.zeros(0, np.int64)
+    if split is None or not len(labelled):
+        return None
+    size = min(size, len(labelled))
+
+    def of(k: int) -> Batch:
+        return batch_of(split, labelled.take(np.arange(k * size, (k + 1) * size), mode="wrap"), device)
+
+    return of
+
+
+def target_batch(
+    split: EncodedSplit, index: NDArray[np.int64], device: torch.device = CPU
+) -> tuple[Tensor, Tensor]:
     """Output texts at ``index`` as the decoder reads them and as it should answer: two ``(B, T)``, padded with PAD."""
     rows = [np.concatenate([[BOS], split.target(i), [EOS]]).astype(np.int32) for i in index]
     ids, _ = pad(rows, PAD)
-    block = torch.from_numpy(ids.astype(np.int64))
+    block = torch.from_numpy(ids.astype(np.int64)).to(device)
     return block[:, :-1].masked_fill(block[:, :-1] == EOS, PAD), block[:, 1:]
 
 
@@ -62,9 +79,9 @@ def accuracy(model: TextModel, split: EncodedSplit, limit: int) -> tuple[dict[st
     """
     assert model.head is not None
     right, loss, count = 0.0, 0.0, 0
-    answers = torch.zeros(model.head.out_features, dtype=torch.int64)
+    answers = torch.zeros(model.head.out_features, dtype=torch.int64, device=model.device)
     for index in _batches(split, limit):
-        batch = batch_of(split, index[split.labels[index] >= 0])
+        batch = batch_of(split, index[split.labels[index] >= 0], model.device)
         if not len(batch.labels):
             continue
         logits = model(batch.ids, batch.lengths)
@@ -86,7 +103,7 @@ def one_step_robustness(
     """
     right, count = 0, 0
     for index in _batches(split, limit):
-        batch = batch_of(split, index[split.labels[index] >= 0])
+        batch = batch_of(split, index[split.labels[index] >= 0], model.device)
         if not len(batch.labels):
             continue
         right += int(_ranked(model, batch, surface, budget, 1)[-1].sum())
@@ -102,10 +119,10 @@ def closer_look(
     STEPS gradient steps, each from where the last one came to, and DRAWS random changes of ``budget`` of the words. The
     random state of the training is left alone.
     """
-    random = torch.Generator().manual_seed(seed)
-    right, count = torch.zeros(3), 0
+    random = torch.Generator("cpu").manual_seed(seed)
+    right, count = torch.zeros(3, device=model.device), 0
     for index in _batches(split, limit):
-        batch = batch_of(split, index[split.labels[index] >= 0])
+        batch = batch_of(split, index[split.labels[index] >= 0], model.device)
         if not len(batch.labels):
             continue
         stood = _ranked(model, batch, surface, budget, STEPS)
@@ -127,8 +144,8 @@ def _ranked(model: TextModel, batch: Batch, surface: SurfaceTensor, budget: floa
     """
     candidates = surface.of(batch.ids)
     vectors = model.step_vectors(batch.ids, candidates)
-    rho = torch.full((len(batch.labels),), budget)
-    ids, stood, found = batch.ids, torch.ones(len(batch.labels), dtype=torch.bool), []
+    rho = torch.full((len(batch.labels),), budget, device=batch.ids.device)
+    ids, stood, found = batch.ids, torch.ones_like(batch.labels, dtype=torch.bool), []
     for _ in range(steps):
         embedded = vectors(ids).detach().requires_grad_()
         logits = model.classify(embedded, batch.lengths)
@@ -146,8 +163,9 @@ def _drawn(surface: SurfaceTensor, batch: Batch, budget: float, random: torch.Ge
     """Ids ``(B, T)`` with ``budget`` of each text's words, drawn among those that have substitutes, replaced by one drawn."""
     candidates = surface.of(batch.ids)
     there = candidates > 0
-    scores = torch.rand(candidates.shape, generator=random).masked_fill(~there, -torch.inf)
-    chosen = positions(scores, batch.lengths, torch.full((len(batch.labels),), budget))
+    drawn = torch.rand(candidates.shape, generator=random, device="cpu").to(candidates.device)
+    scores = drawn.masked_fill(~there, -torch.inf)
+    chosen = positions(scores, batch.lengths, torch.full((len(batch.labels),), budget, device=scores.device))
     return propose(candidates, batch.ids, scores, chosen)
 
 
@@ -157,8 +175,8 @@ def decoder_loss(model: TextModel, split: EncodedSplit, limit: int) -> dict[str,
     assert model.decoder is not None
     loss, count = 0.0, 0
     for index in _batches(split, limit):
-        batch = batch_of(split, index)
-        seen, wanted = target_batch(split, index)
+        batch = batch_of(split, index, model.device)
+        seen, wanted = target_batch(split, index, model.device)
         vector = model.encode(model.embedding(batch.ids), batch.lengths)
         logits, _ = model.decoder(vector, seen)
         loss += float(F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="sum"))
@@ -180,8 +198,8 @@ def decoder_robustness(
     generator = torch.Generator("cpu").manual_seed(0)
     loss, count, shift, texts = 0.0, 0, 0.0, 0
     for index in _batches(split, limit):
-        batch = batch_of(split, index)
-        seen, wanted = target_batch(split, index)
+        batch = batch_of(split, index, model.device)
+        seen, wanted = target_batch(split, index, model.device)
         candidates = surface.of(batch.ids)
         vectors = model.step_vectors(batch.ids, candidates)
         with torch.no_grad():

@@ -38,6 +38,10 @@ class TextModel(nn.Module):
         table: numbers the input words.
         labels: number of classes; 0 for a model without a label head.
         output: numbers the output words; ``None`` for a model without a decoder.
+
+    Attributes:
+        width: the narrower type the encoder computes in while it trains, ``None`` for single precision. Weights, losses,
+            and evaluations keep single precision in any case.
     """
 
     HIDE = 0.1  # share of a training step's words that show only their n-grams
@@ -49,6 +53,11 @@ class TextModel(nn.Module):
         self.encoder = encoders.build(config)
         self.head = nn.Linear(config.latent, labels) if labels else None
         self.decoder = LSTMDecoder(output.size, config) if output is not None and config.decoder != "none" else None
+        self.width: torch.dtype | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.words.weight.device
 
     def step_vectors(self, *ids: Tensor) -> StepVectors:
         """The vectors of all words a training step may look up; see :class:`StepVectors`."""
@@ -61,13 +70,18 @@ class TextModel(nn.Module):
             return None
         keep = 1 - self.config.dropout
         return Dropout(
-            torch.bernoulli(torch.full((batch, 1, self.config.embedding), keep)) / keep,
-            torch.bernoulli(torch.full((batch, self.config.latent), keep)) / keep,
+            torch.bernoulli(torch.full((batch, 1, self.config.embedding), keep, device=self.device)) / keep,
+            torch.bernoulli(torch.full((batch, self.config.latent), keep, device=self.device)) / keep,
         )
 
     def encode(self, embedded: Tensor, lengths: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Vectors ``(B, T, E)`` → the fixed-length vector ``(B, Z)``."""
-        vector = self.encoder(embedded if dropout is None else embedded * dropout.embedding, lengths)
+        dropped = embedded if dropout is None else embedded * dropout.embedding
+        if self.width is not None and self.training:
+            with torch.autocast(self.device.type, self.width):
+                vector = self.encoder(dropped, lengths).float()
+        else:
+            vector = self.encoder(dropped, lengths)
         return vector if dropout is None else vector * dropout.latent
 
     def classify(self, embedded: Tensor, lengths: Tensor, dropout: Dropout | None = None) -> Tensor:

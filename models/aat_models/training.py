@@ -22,7 +22,7 @@ from torch import Tensor
 
 from aat_datasets.batching import BucketSampler
 from aat_datasets.errors import CheckpointError, ConfigError
-from aat_models import adversaries, checkpoint, evaluation, optimisers, teacher_forcing
+from aat_models import adversaries, checkpoint, devices, evaluation, optimisers, teacher_forcing
 from aat_models.adversaries.none import NoAdversary
 from aat_models.alarms import Alarms, CloserLook
 from aat_models.config import Config
@@ -65,11 +65,16 @@ class Training:
         self.data = data
         self.threads = config.train.threads or max(1, (os.cpu_count() or 2) - 1)
         torch.set_num_threads(self.threads)
+        devices.make_deterministic(config.train)
+        self.device = devices.choose(config.train.device)
         torch.manual_seed(config.seed)
         train = data.splits["train"]
         self.train = train
-        self.surface = surface_of(data, config)
-        self.model = checkpoint.build_model(config, data.table, data.output, len(data.labels))
+        self.surface = surface_of(data, config).to(self.device)
+        self.model = checkpoint.build_model(config, data.table, data.output, len(data.labels)).to(self.device)
+        self.model.width = devices.width(config, self.device)
+        if config.train.compile and self.device.type == "cuda":
+            self.model.encoder.compile(dynamic=True)
         self.sampler = BucketSampler(train.lengths, config.train.batch_size, config.seed)
         self.stages = plan(config, len(self.sampler), self.model.decoder is not None)
         self.total = sum(stage.steps for stage in self.stages)
@@ -84,8 +89,9 @@ class Training:
         self.trained_examples = 0
         self.stopping = False
         self.checkpoint_asked = False
-        offsets = torch.from_numpy(np.array(train.offsets))
-        self.setting = adversaries.Setting(config.adversary, self.surface, offsets)
+        offsets = torch.from_numpy(np.array(train.offsets)).to(self.device)
+        probe = evaluation.slices(data.splits.get("dev"), self.device)
+        self.setting = adversaries.Setting(config.adversary, self.surface, offsets, probe)
         self.adversary = adversaries.build(self.setting)
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.followed = 0
@@ -106,6 +112,8 @@ class Training:
         elif self.total < FEW_STEPS:
             few = f"only {self.total} steps on {len(self.train)} texts: raise train.epochs or lower train.batch_size"
             yield Notice(message=few, level="warning")
+        if self.config.train.compile and self.device.type != "cuda":
+            yield Notice(message="train.compile is left out: it compiles for a GPU only")
         batches = iter(self.sampler)
         began = self.step
         while self.step < self.total and not self.stopping:
@@ -170,7 +178,7 @@ class Training:
         """One optimiser step on the texts at ``index``."""
         model, config = self.model, self.config.train
         model.train()
-        batch = evaluation.batch_of(self.train, index)
+        batch = evaluation.batch_of(self.train, index, self.device)
         rate = self._rate(stage)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -181,7 +189,7 @@ class Training:
         if stage.name in ("decoder", "joint"):
             figures |= self._decoder_step(stage, batch, index)
         norm = torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], config.clip or math.inf)
-        found = {name: torch.as_tensor(value) for name, value in figures.items()}
+        found = {n: x if isinstance(x, Tensor) else torch.tensor(x, device="cpu") for n, x in figures.items()}
         self.guard.check(self.step + 1, stage.name, index, {**found, "gradient": norm})
         self.optimiser.step()
         self._follow()
@@ -189,7 +197,7 @@ class Training:
 
     def _decoder_step(self, stage: Stage, batch: adversaries.Batch, index: np.ndarray[Any, Any]) -> dict[str, Tensor]:
         """Teacher forcing; where the adversary is on for the decoder, under its attack on the vector too."""
-        seen, wanted = evaluation.target_batch(self.train, index)
+        seen, wanted = evaluation.target_batch(self.train, index, self.device)
         frozen = stage.name == "decoder"
         if self._decoder_side(stage):
             return teacher_forcing.adversarial_step(self.model, batch, seen, wanted, self.setting, frozen=frozen)
@@ -253,6 +261,7 @@ class Training:
             parameters=parameter_count(self.model),
             labels=self.data.labels,
             surface=self.data.lexicon.hash,
+            device=str(self.device),
             threads=self.threads,
         )
 
@@ -379,7 +388,7 @@ class Training:
         tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.items()}
         weights, best = self.best.state()
         tensors |= {f"best.{name}": tensor for name, tensor in weights.items()}
-        tensors["random"] = torch.get_rng_state()
+        tensors |= devices.random_state(self.device)
         checkpoint.save_state(
             folder,
             tensors,
@@ -402,7 +411,7 @@ class Training:
     def _restore(self, folder: Path) -> None:
         weights = checkpoint.load_tensors(folder / "model.safetensors")
         checkpoint.assign(self.model, weights, folder / "model.safetensors")
-        self.average = weights
+        self.average = {name: tensor.to(self.device) for name, tensor in weights.items()}
         tensors = checkpoint.load_tensors(folder / "state.safetensors")
         try:
             values = msgspec.json.decode((folder / "state.json").read_bytes())
@@ -416,14 +425,15 @@ class Training:
         if self.step < self.total and self.step > self._stage().start:
             self.optimiser = self._optimiser(self._stage())
             self.optimiser.load_state_dict(checkpoint.unflatten(tensors, values["groups"]))
-        self.adversary.restore(_named("adversary.", tensors), values["adversary"])
+        adversary = {name: tensor.to(self.device) for name, tensor in _named("adversary.", tensors).items()}
+        self.adversary.restore(adversary, values["adversary"])
         self.sampler.restore(values["sampler"])
         self.best.restore(_named("best.", tensors), values["best"])
         self.alarms.restore(values["alarms"])
         self.followed = values["followed"]
         self.seconds, self.trained_examples = values["seconds"], values["trained_examples"]
         self.metrics = values["metrics"]
-        torch.set_rng_state(tensors["random"])
+        devices.restore_random_state(self.device, tensors)
 
 
 def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

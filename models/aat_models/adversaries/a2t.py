@@ -45,7 +45,7 @@ class AttackingToTrain(Stateless):
 
     def step(self, model: TextModel, batch: Batch, progress: float) -> dict[str, float | Tensor]:
         count = max(1, round(self.SHARE * len(batch.ids)))
-        rows = torch.randperm(len(batch.ids))[:count].to(batch.ids.device)
+        rows = torch.randperm(len(batch.ids), device=batch.ids.device)[:count]
         candidates = self.surface.of(batch.ids[rows])[..., :SYNONYMS]  # (R, T, S)
         clean = clean_pass(model, batch, candidates)
         some = Batch(*(part[rows] for part in batch))

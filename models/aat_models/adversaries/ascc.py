@@ -32,7 +32,7 @@ class ConvexHull(Stateless):
         clean = clean_pass(model, batch, spanned)
         vectors = clean.vectors(spanned)  # (B, T, 1 + S, E)
         fixed = vectors.detach()
-        logits = torch.randn(spanned.shape).masked_fill(spanned == 0, -torch.inf)
+        logits = torch.randn(spanned.shape, device=spanned.device).masked_fill(spanned == 0, -torch.inf)
         logits[..., 0] = torch.where(batch.ids == 0, 0.0, logits[..., 0])
         for _ in range(self.config.steps):
             weights = torch.softmax(logits, dim=-1).requires_grad_()

@@ -19,7 +19,7 @@ def substitute(surface: SurfaceTensor, ids: Tensor, share: float) -> Tensor:
     has = there.sum(-1) > 0
     drawn = torch.multinomial((there + ~has[..., None]).flatten(0, 1), 1).view(*ids.shape, 1)
     replaced = candidates.gather(-1, drawn).squeeze(-1)
-    return torch.where(has & (torch.rand(ids.shape) < share), replaced, ids)
+    return torch.where(has & (torch.rand(ids.shape, device=ids.device) < share), replaced, ids)
 
 
 class RandomSubstitutes(Stateless):

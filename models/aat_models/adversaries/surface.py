@@ -46,6 +46,11 @@ class SurfaceTensor:
         self.candidates = torch.from_numpy(block)
         self.size = len(table)
 
+    def to(self, device: torch.device) -> SurfaceTensor:
+        """Itself, its table moved to a device."""
+        self.candidates = self.candidates.to(device)
+        return self
+
     def of(self, ids: Tensor) -> Tensor:
         """Substitutes of ids ``(…)`` → ``(…, S)``."""
         return self.candidates[ids]

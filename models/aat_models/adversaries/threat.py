@@ -37,4 +37,4 @@ def clip(shift: Tensor, width: Tensor) -> Tensor:
 def random_start(embedded: Tensor, radius: Tensor) -> Tensor:
     """A perturbation drawn uniformly from the sphere, then shrunk uniformly; zero where the text is padding."""
     direction = torch.randn_like(embedded) * (embedded != 0).any(-1, keepdim=True)
-    return ascend(direction, radius * torch.rand(len(embedded), 1, 1))
+    return ascend(direction, radius * torch.rand(len(embedded), 1, 1, device=embedded.device))

@@ -134,7 +134,7 @@ def _unrolled(layer: nn.RNNBase, products: Interval) -> Interval:
     step = _lstm if isinstance(layer, nn.LSTM) else _gru
     weight, bias = layer.get_parameter("weight_hh_l0"), layer.get_parameter("bias_hh_l0")
     seen = products.monotone(lambda end: end + layer.get_parameter("bias_ih_l0"))
-    start = torch.zeros(len(products.lower), layer.hidden_size).to(products.lower)
+    start = products.lower.new_zeros(len(products.lower), layer.hidden_size)
     hidden = cell = Interval(start, start)
     found: list[Interval] = []
     for lower, upper in zip(seen.lower.unbind(1), seen.upper.unbind(1), strict=True):

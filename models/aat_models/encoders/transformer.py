@@ -51,7 +51,7 @@ class TransformerEncoder(nn.Module):
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         mask = mask_of(lengths, embedded.shape[1])
         states = self.enter(embedded)
-        states = states + positions(states.shape[1], states.shape[2]).to(states)
+        states = states + positions(states.shape[1], states.shape[2], states.device).to(states)
         for block in self.blocks:
             states = block(states, mask)
         states = self.norm(states)
@@ -59,9 +59,9 @@ class TransformerEncoder(nn.Module):
         return torch.tanh(self.dense(pooled))
 
 
-def positions(length: int, width: int) -> Tensor:
+def positions(length: int, width: int, device: torch.device) -> Tensor:
     """Sinusoids ``(T, H)``, section 3.5 of Vaswani et al."""
-    place = torch.arange(length, dtype=torch.float32)[:, None]
-    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(10_000.0) / width))
+    place = torch.arange(length, dtype=torch.float32, device=device)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32, device=device) * (-math.log(10_000.0) / width))
     angles = place * rate
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :width]
