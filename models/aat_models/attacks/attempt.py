@@ -181,7 +181,12 @@ class Attempt:
                 self.words[position] = word
                 self._plain = self._plain and _single(word)
                 self.edited.add(position)
-        self.ids = self._ids(self.words)
+        if self._plain:
+            places, words = list(change), list(change.values())
+            self.ids = self.ids.copy()
+            self.ids[places] = self.intern(words)
+        else:
+            self.ids = self._ids(self.words)
         self._stand(probabilities)
 
     def fork(self, purpose: str) -> Attempt:

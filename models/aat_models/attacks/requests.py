@@ -53,11 +53,8 @@ class Edits:
         return np.full(len(self.positions), len(self.base), np.int32)
 
     def keys(self) -> NDArray[np.uint64]:
-        n, k = len(self.base), len(self.positions)
-        places = np.concatenate([np.arange(n, dtype=np.int32), self.positions, self.positions])
-        # One call for the whole text, what goes and what comes: most requests are small, calls are what costs.
-        mixed = _mix(places, np.concatenate([self.base, self.base[self.positions], self.ids]))
-        return mixed[:n].sum(dtype=np.uint64) - mixed[n : n + k] + mixed[n + k :]
+        words, places = _WORDS.at(self.base), _PLACES.first(len(self.base))
+        return words @ places + (_WORDS.at(self.ids) - words[self.positions]) * places[self.positions]
 
     def rows(self, select: NDArray[np.intp], out: IntArray) -> None:
         out[:, : len(self.base)] = self.base
@@ -84,9 +81,7 @@ class Texts:
         return len(self.lengths)
 
     def keys(self) -> NDArray[np.uint64]:
-        places = np.arange(self.ids.shape[1], dtype=np.int32)
-        mixed = _mix(places[None], self.ids)
-        return np.where(places < self.lengths[:, None], mixed, np.uint64(0)).sum(axis=1, dtype=np.uint64)
+        return _WORDS.at(self.ids) @ _PLACES.first(self.ids.shape[1])
 
     def rows(self, select: NDArray[np.intp], out: IntArray) -> None:
         width = min(out.shape[1], self.ids.shape[1])  # what is beyond the block's width is padding
@@ -143,9 +138,35 @@ class Slopes(NamedTuple):
     gains: FloatArray
 
 
-def _mix(positions: NDArray[np.signedinteger], ids: IntArray) -> NDArray[np.uint64]:
-    """A random-looking 64-bit number for each (position, id): the finaliser of splitmix64 (Steele et al. 2014)."""
-    x = (positions.astype(np.uint64) << np.uint64(32)) + ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+class _Numbers:
+    """Random-looking 64-bit numbers by index, made as far as they were asked for.
+
+    They are those of splitmix64 (Steele et al. 2014). A text's hash is the sum of word number × place number over its words.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._made = self._make(1 << 12)
+
+    def _make(self, count: int) -> NDArray[np.uint64]:
+        x = np.arange(self._seed, self._seed + count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+    def at(self, index: IntArray) -> NDArray[np.uint64]:
+        """Those of an index array, of its shape."""
+        try:
+            return self._made[index]
+        except IndexError:
+            self._made = self._make(2 * int(index.max()))
+            return self._made[index]
+
+    def first(self, count: int) -> NDArray[np.uint64]:
+        if count > len(self._made):
+            self._made = self._make(2 * count)
+        return self._made[:count]
+
+
+_WORDS = _Numbers(0)  # the first is 0: padding adds nothing to a hash
+_PLACES = _Numbers(1 << 40)
