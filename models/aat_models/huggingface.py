@@ -13,7 +13,7 @@ from typing import Any
 
 from aat_datasets.errors import InputError, VictimError
 
-__all__ = ["HuggingFaceModel"]
+__all__ = ["HuggingFaceModel", "hash_of"]
 
 _BATCH = 64
 
@@ -67,7 +67,7 @@ class HuggingFaceModel:
         self.labels = [str(names[number]) for number in sorted(names)]
         self.named = self.labels != [f"LABEL_{number}" for number in range(len(self.labels))]
         self.unknown = str(self._tokenizer.mask_token or self._tokenizer.unk_token or "[UNK]")
-        self.weights = _hash(folder) if folder.is_dir() else str(getattr(config, "_commit_hash", None) or "")[:16]
+        self.weights = hash_of(folder) if folder.is_dir() else str(getattr(config, "_commit_hash", None) or "")[:16]
         longest = int(getattr(config, "max_position_embeddings", 0) or 512)
         self._longest = min(longest, int(self._tokenizer.model_max_length))
 
@@ -87,7 +87,7 @@ class HuggingFaceModel:
         return np.concatenate(found) if found else np.zeros((0, len(self.labels)))
 
 
-def _hash(folder: Path) -> str:
+def hash_of(folder: Path) -> str:
     """A hash of the weights in a folder."""
     digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):

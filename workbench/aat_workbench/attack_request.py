@@ -25,6 +25,8 @@ class AttackRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         texts, labels: attack these instead of a dataset; a label is a number or a name; without one the aim is to
             change the prediction.
         save: keep the results in a folder; None: where they come from a dataset.
+        similarity: a sentence encoder, with the cosine that a recipe which checks meaning keeps; see attack_checks.py.
+        fluency: a run whose decoder judges substitutes, with the nats a text may lose; see attack_checks.py.
         resume: go on with the newest attack of the same settings.
     """
 
@@ -39,5 +41,7 @@ class AttackRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     surface: SurfaceKind = "words"
     texts: list[str] | None = None
     labels: list[int | str | None] | None = None
+    similarity: str = ""
+    fluency: str = ""
     save: bool | None = None
     resume: bool = False

@@ -34,7 +34,8 @@ class AttackSettings(msgspec.Struct, kw_only=True):
 
     ``weights``, ``texts`` and ``surface_hash`` are hashes of the model's weights, of the texts, and of the substitutes;
     ``least_edits`` is what every text may have however short it is; ``temperature`` is fitted when the attack begins,
-    ``calibrated`` says whether it could be.
+    ``calibrated`` says whether it could be. ``similarity`` and ``fluency`` name what judges the edits, and hashes of their
+    weights where they can be seen.
     """
 
     target: str
@@ -53,6 +54,10 @@ class AttackSettings(msgspec.Struct, kw_only=True):
     labels: list[str]
     goal: str = "untargeted"
     least_edits: int = 1
+    similarity: str = ""
+    similarity_weights: str = ""
+    fluency: str = ""
+    fluency_weights: str = ""
     temperature: float = 1.0
     calibrated: bool = False
 

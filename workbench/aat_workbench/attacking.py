@@ -16,6 +16,7 @@ import msgspec
 
 from aat_datasets.errors import InputError, VictimError
 from aat_models.events import AttackResult, Event, Notice, Progress
+from aat_workbench.attack_checks import OpenedChecks, open_checks
 from aat_workbench.attack_request import AttackRequest
 from aat_workbench.attack_store import AttackFolder, AttackSettings
 from aat_workbench.attack_texts import AttackTexts, Substitutes, attack_texts, surface_of
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from aat_workbench.targets import Target
 
 __all__ = ["AttackRequest", "AttackRun", "run_attack"]
+
+_CAPS = (
+    "checkpoint", "dataset", "split", "seed", "goal", "budget", "queries_per_word", "surface", "similarity", "fluency",
+)  # fmt: skip
 
 _TIMING_EVERY = 2.0  # seconds between two writes of timing.json
 
@@ -44,6 +49,7 @@ class AttackRun:
         concurrency: examples that run beside each other; it bounds the memory. Neither changes a result.
         surface: substitutes to use instead of the target's own, with what names them, so that several targets are
             attacked alike.
+        runs_root: where the runs are that the request names.
         reuse: go on with an attack of the same settings where there is one, begin one where there is none.
 
     Attributes:
@@ -62,6 +68,7 @@ class AttackRun:
         batch: int | None = None,
         concurrency: int = 256,
         surface: tuple[Substitutes, str] | None = None,
+        runs_root: Path | None = None,
         reuse: bool = False,
     ) -> None:
         from aat_models.attacks import find
@@ -75,6 +82,8 @@ class AttackRun:
         self._surface = surface
         self._reuse = reuse
         self._request = request
+        self._runs_root = runs_root
+        self._checks: OpenedChecks | None = None
         self._recipe = find(request.recipe)
         self._batch = batch
         self._concurrency = concurrency
@@ -89,7 +98,7 @@ class AttackRun:
         assert settings is not None, "an attack has a summary once it has begun"
         temperature = settings.temperature if settings.calibrated else None
         found = summarise(self._recipe.name, self.results, self._timing, temperature, self._warnings)
-        for key in ("checkpoint", "dataset", "split", "seed", "goal", "budget", "queries_per_word", "surface"):
+        for key in _CAPS:
             found[key] = getattr(settings, key)
         return found | {"target": self.target.name, "path": str(self.path or "")}
 
@@ -102,6 +111,7 @@ class AttackRun:
         yield [Progress(done=0, total=0, message="reading texts")]
         texts = attack_texts(self.target, self._request)
         self.labels, self.total = texts.labels, len(texts.examples)
+        self._checks = open_checks(self._request, self._runs_root)
         substitutes, surface_hash = self._surface or surface_of(self.target, self._request.surface, texts.dataset)
         settings = self._wanted(texts, surface_hash)
         self._prepared([], settings, substitutes)  # what the recipe misses is said before a folder is made
@@ -111,7 +121,8 @@ class AttackRun:
         done = {result.id for result in self.results}
         examples = [example for example in texts.examples if example.row not in done]
         attack = self._prepared(examples, settings, substitutes)
-        self._warnings += attack.warnings
+        words = [self.target.words(example.text) for example in texts.examples] if self._request.fluency else []
+        self._warnings += [*attack.warnings, *self._checks.warnings(words)]
         yield [Notice(message=warning, level="warning") for warning in self._warnings]
         yield [self._progress()]
         yield from self._attack(attack, folder)
@@ -120,6 +131,7 @@ class AttackRun:
         from aat_models.attacks import Attack
         from aat_models.attacks.goals import find_goal
 
+        assert self._checks is not None, "checks are opened before an attack is prepared"
         return Attack(
             self.target.victim,
             examples,
@@ -130,6 +142,7 @@ class AttackRun:
             temperature=settings.temperature,
             surface=substitutes,
             goal=find_goal(settings.goal, settings.labels) if self._request.goal else None,
+            checks=self._checks.checks,
             batch=self._batch,
             concurrency=self._concurrency,
         )
@@ -180,6 +193,7 @@ class AttackRun:
         queries = self._recipe.queries_per_word if request.queries_per_word is None else request.queries_per_word
         if queries < 1:
             raise InputError(f"queries per word: expected at least 1, got {queries}")
+        judges = self._checks.identities if self._checks is not None else {}
         return AttackSettings(
             target=self.target.name,
             checkpoint=self.target.identity,
@@ -197,6 +211,10 @@ class AttackRun:
             labels=texts.labels,
             goal=request.goal or self._recipe.goal.name,
             least_edits=self._recipe.least_edits if request.budget is None else 1,
+            similarity=judges.get("similarity", ""),
+            similarity_weights=judges.get("similarity_weights", ""),
+            fluency=judges.get("fluency", ""),
+            fluency_weights=judges.get("fluency_weights", ""),
         )
 
     def _open(self, texts: AttackTexts, settings: AttackSettings) -> AttackFolder | None:
@@ -238,4 +256,4 @@ def run_attack(target: str, request: AttackRequest, runs_root: Path | None = Non
     """Opens a target by name and prepares an attack on it. Raises what ``open_target`` raises."""
     from aat_workbench.targets import open_target
 
-    return AttackRun(open_target(target, runs_root), msgspec.structs.replace(request))
+    return AttackRun(open_target(target, runs_root), msgspec.structs.replace(request), runs_root=runs_root)

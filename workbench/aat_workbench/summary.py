@@ -30,14 +30,16 @@ def summarise(
     """The summary of an attack.
 
     ``accuracy_under_attack`` is survivors / all examples, ``success_rate`` broken / right before any edit.
-    ``mean_queries`` is over the examples that were attacked, ``mean_edited_share`` over those that were broken. Only
-    the seconds and rates depend on the machine; the order of the results changes nothing.
+    ``mean_queries`` is over the examples that were attacked, ``mean_edited_share`` over those that were broken, and so
+    is ``mean_similarity``, None where no sentence encoder measured it. Only the seconds and rates depend on the machine;
+    the order of the results changes nothing.
     """
     results = sorted(results, key=lambda result: result.id)
     total = len(results)
     attacked = [result for result in results if result.status != "skipped"]
     broken = [result for result in attacked if result.status == "success"]
     survivors = len(attacked) - len(broken)
+    similarities = [result.similarity for result in broken if result.similarity is not None]
     queries = sum(result.queries for result in results)
     seconds = timing.seconds
     return {
@@ -50,6 +52,7 @@ def summarise(
         "success_rate": _share(len(broken), len(attacked)),
         "mean_queries": _share(sum(result.queries for result in attacked), len(attacked), 2),
         "mean_edited_share": _share(sum(result.edited_share for result in broken), len(broken)),
+        "mean_similarity": _share(sum(similarities), len(similarities)) if similarities else None,
         "seconds": round(seconds, 3),
         "examples_per_second": round(total / seconds, 2) if seconds else 0.0,
         "queries_per_second": round(queries / seconds, 1) if seconds else 0.0,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aat_models.predictor import Predictor
     from aat_workbench.http_victim import HttpOptions
 
-__all__ = ["SUPPORTED", "Target", "identify", "open_target"]
+__all__ = ["SUPPORTED", "Target", "identify", "import_function", "open_target"]
 
 SUPPORTED = (
     "a run (RUN, RUN@latest, RUN@step-1200), a run's folder, py:module:function, http://…, hf:PATH_OR_ID, builtin:tiny"
@@ -283,7 +283,7 @@ def _function_victim(name: str) -> Victim:
     module_name, _, function_name = rest.partition(":")
     if not module_name or not function_name:
         raise InputError(f"{name}: expected py:module:function", "for example py:my_model:predict")
-    function = _import(module_name, function_name)
+    function = import_function(module_name, function_name)
 
     def call(texts: list[str]) -> Any:
         try:
@@ -297,7 +297,8 @@ def _function_victim(name: str) -> Victim:
     return TextVictim([str(number) for number in range(classes)], call)
 
 
-def _import(module_name: str, function_name: str) -> Callable[[list[str]], Any]:
+def import_function(module_name: str, function_name: str) -> Callable[[list[str]], Any]:
+    """A user's function, looked for in the current folder too. Raises VictimError, UnknownNameError."""
     here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
     if here not in sys.path:
         sys.path.insert(0, here)  # a console script, unlike `python -m`, does not look in the current folder

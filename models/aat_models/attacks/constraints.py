@@ -19,6 +19,7 @@ __all__ = [
     "STOP_WORDS",
     "Constraint",
     "EditDistance",
+    "Fluency",
     "SamePart",
     "SentenceSimilarity",
     "WordDistance",
@@ -205,3 +206,27 @@ class SentenceSimilarity:
             return 0, words
         start = min(max(0, position - self._window // 2), words - self._window)
         return start, start + self._window
+
+
+class Fluency:
+    """Substitutes that a language model finds not much less likely in their place than the word itself.
+
+    As Jia et al. 2019 do it, after Alzantot et al. 2018: the text's log-probability with the substitute is at most
+    ``limit`` nats (theirs: 5) below the text's own.
+
+    Args:
+        falls: a text's words, a position and substitutes → how far the log-probability falls with each, (K,).
+        limit: in nats.
+    """
+
+    def __init__(
+        self, falls: Callable[[Sequence[str], int, Sequence[str]], NDArray[np.floating]], limit: float = 5.0
+    ) -> None:
+        self._falls = falls
+        self._limit = limit
+
+    def allows(
+        self, original: Sequence[str], current: Sequence[str], position: int, substitutes: Sequence[str]
+    ) -> NDArray[np.bool_]:
+        """Which of ``substitutes`` are likely enough at ``position`` of ``current``, (K,)."""
+        return self._falls(current, position, substitutes) <= self._limit

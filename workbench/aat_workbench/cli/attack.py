@@ -26,9 +26,10 @@ TARGETS = "a run, a run's folder, py:module:function, http://…, hf:PATH_OR_ID 
 
 _SHOWN = (
     "recipe", "examples", "clean_accuracy", "accuracy_under_attack", "success_rate", "mean_queries",
-    "mean_edited_share", "budget", "queries_per_word", "surface", "calibrated_temperature", "seconds",
-    "examples_per_second", "queries_per_second", "forward_share",
+    "mean_edited_share", "mean_similarity", "budget", "queries_per_word", "surface", "fluency",
+    "calibrated_temperature", "seconds", "examples_per_second", "queries_per_second", "forward_share",
 )  # fmt: skip
+_WHERE_THERE = ("mean_similarity", "fluency")
 
 
 def attack(
@@ -47,6 +48,20 @@ def attack(
     surface: Annotated[
         SurfaceKind, typer.Option("--surface", help="substitutes: synonyms, misspellings, both")
     ] = "words",
+    similarity: Annotated[
+        str,
+        typer.Option(
+            "--similarity",
+            metavar="ENCODER[:COSINE]",
+            help="measure meaning with py:module:function or st:PATH; the cosine is for textfooler",
+        ),
+    ] = "",
+    fluency: Annotated[
+        str,
+        typer.Option(
+            "--fluency", metavar="RUN[:NATS]", help="leave out substitutes a run's decoder finds unlikely; default: 5"
+        ),
+    ] = "",
     seed: Annotated[int, typer.Option("--seed", help="seed of the texts drawn and the recipe's choices")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the newest attack of the same settings")] = False,
     save_as: Annotated[
@@ -93,6 +108,8 @@ def attack(
             queries_per_word=queries_per_word,
             goal=goal,
             surface=surface,
+            similarity=similarity,
+            fluency=fluency,
             seed=seed,
             resume=resume,
         )
@@ -181,7 +198,7 @@ def shown(steps: Iterator[list[Event]], *, quiet: bool) -> Iterator[Event]:
 
 
 def _print(summary: dict[str, Any], results: Sequence[AttackResult], labels: Sequence[str], *, quiet: bool) -> None:
-    rows = [(key, summary[key]) for key in _SHOWN]
+    rows = [(key, summary[key]) for key in _SHOWN if key not in _WHERE_THERE or summary[key]]
     for key in ("clean_accuracy", "accuracy_under_attack"):
         low, high = summary[f"{key}_interval"]
         at = next(i for i, (name, _) in enumerate(rows) if name == key)

@@ -23,7 +23,18 @@ __all__ = ["AttackPart", "EvaluationPart", "Report", "RunPart", "collect"]
 
 Curve = list[tuple[int, float]]
 
-_CAPS = ("checkpoint", "dataset", "split", "seed", "budget", "queries_per_word", "surface", "goal")
+_CAPS = (
+    "checkpoint",
+    "dataset",
+    "split",
+    "seed",
+    "budget",
+    "queries_per_word",
+    "surface",
+    "goal",
+    "similarity",
+    "fluency",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
