@@ -54,9 +54,7 @@ def slices(split: EncodedSplit | None, device: torch.device, size: int = 128) ->
     return of
 
 
-def target_batch(
-    split: EncodedSplit, index: NDArray[np.int64], device: torch.device = CPU
-) -> tuple[Tensor, Tensor]:
+def target_batch(split: EncodedSplit, index: NDArray[np.int64], device: torch.device = CPU) -> tuple[Tensor, Tensor]:
     """Output texts at ``index`` as the decoder reads them and as it should answer: two ``(B, T)``, padded with PAD."""
     rows = [np.concatenate([[BOS], split.target(i), [EOS]]).astype(np.int32) for i in index]
     ids, _ = pad(rows, PAD)

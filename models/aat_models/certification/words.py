@@ -46,7 +46,10 @@ def _ends(seen: Tensor, place: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     words that have that many substitutes: several times faster than argmin and argmax over a block of all.
     """
     order = counts.argsort(descending=True)
-    place, reaches = place[order], (counts > torch.arange(place.shape[1] - 1, device=counts.device)[:, None]).sum(1).tolist()
+    place, reaches = (
+        place[order],
+        (counts > torch.arange(place.shape[1] - 1, device=counts.device)[:, None]).sum(1).tolist(),
+    )
     least = place[:, :1].int().repeat(1, seen.shape[1])  # (D, P)
     largest = least.clone()
     low = seen[place[:, 0]]
