@@ -88,7 +88,7 @@ class Predictor:
 
     # numbers → answers ------------------------------------------------------------------------------------------
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def score(self, ids: NDArray[np.int32], lengths: NDArray[np.integer]) -> NDArray[np.float64]:
         """Class probabilities ``(N, C)`` of ids ``(N, T)`` padded with 0, lengths ``(N,)``.
 

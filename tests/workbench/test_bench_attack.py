@@ -228,10 +228,11 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_made(options: lis
 
 def test_what_differs_is_said_for_every_recipe_that_is_compared():
     from aat_models.attacks import RECIPES
-    from aat_workbench.peers.matching import PWWS_ASKED_AGAIN
+    from aat_workbench.peers.matching import MATCHED
+    from aat_workbench.peers.textattack_peer import RECIPES as THEIRS
 
-    assert set(attack_bench.DIFFERENCES) - {""} <= {*RECIPES, PWWS_ASKED_AGAIN.name}
-    assert recipe_of("pwws-reask") is PWWS_ASKED_AGAIN
+    assert set(attack_bench.DIFFERENCES) - {""} == set(THEIRS) <= {*RECIPES, *MATCHED}
+    assert recipe_of("pwws-reask") is MATCHED["pwws-reask"]
     assert recipe_of("deepwordbug") is RECIPES["deepwordbug"]
 
 
@@ -239,7 +240,8 @@ def test_what_differs_is_said_for_every_recipe_that_is_compared():
 @pytest.mark.skipif(not MIRROR, reason="AAT_MIRROR is not set: no SST-2, no WordNet")
 @pytest.mark.skipif(environment.python_of("textattack") is None, reason="made by: bench attack --against textattack")
 def test_textattack_attacks_the_same_victim_alike():
-    *_, figures = bench_attack(["deepwordbug", "pwws-reask", "textfooler-cf"], against="textattack", count=40, rounds=1)
+    recipes = ["deepwordbug", "pwws-reask", "textfooler-cf", "textbugger-cf", "a2t-cf"]
+    *_, figures = bench_attack(recipes, against="textattack", count=40, rounds=1)
     assert isinstance(figures, dict)
     assert figures["peer"]["textattack"] == "0.3.10"
     for name, found in figures["recipes"].items():

@@ -26,8 +26,9 @@ PEERS = {"textattack": "aat_workbench.peers.textattack_peer"}
 _WARM = 5  # texts of an uncounted attack before the first round
 
 DIFFERENCES = {
-    "": "the same weights, texts (the victim's words with spaces between) and process settings; no query budget on either "
-    "side; time of the attack alone, without loading; random edits differ from round to round on both sides",
+    "": "the same weights, texts (the victim's words with spaces between) and process settings; the other side's victim "
+    "reads every text whole; no query budget on either side; time of the attack alone, without loading; random edits differ "
+    "from round to round on both sides",
     "deepwordbug": "TextAttack's DeepWordBugGao2018 as it is; its stop words are NLTK's, ours have the clitics 's, n't … "
     "besides",
     "pwws": "TextAttack's PWWSRen2019 as it is. Ours follows the paper: each word's substitute is chosen once, on the "
@@ -37,15 +38,26 @@ DIFFERENCES = {
     "textfooler-cf": "TextAttack's parts of TextFoolerJin2019 without the sentence encoder and the vectors, which cannot be "
     "had: both sides take substitutes from the table of Jia et al. 2019 and our stop words; TextAttack tags a word with 4 "
     "words before and 3 after, ours with the whole text; NLTK's tagger is read once, not at every call as NLTK does",
+    "textbugger-cf": "TextAttack's parts of TextBuggerLi2018 without the sentence encoder and the vectors: both sides take 5 "
+    "substitutes from the table of Jia et al. 2019, our stop words, and one character that looks alike (TextAttack's own "
+    "recipe tries every one); TextAttack draws that character among all, ours among those that have a lookalike",
+    "genetic-cf": "TextAttack's parts of FasterGeneticAlgorithmJia2019 without the language model and the vectors: both "
+    "sides take the table of Jia et al. 2019 and our stop words. Where the best substitute of a member's word does not help, "
+    "TextAttack tries another word, ours goes on; after crossing TextAttack leaves changes beyond the cap, ours undoes them",
+    "a2t-cf": "TextAttack's parts of A2TYoo2021 without the sentence encoder and the vectors: both sides take the table of "
+    "Jia et al. 2019 and our stop words; TextAttack tags a word with 4 words before and 3 after, ours with the whole text; "
+    "ours counts a gradient as a query",
 }
 """What is not the same on both sides, by recipe; ``""`` is for all."""
 
 
 def bench_attack(
     recipes: Sequence[str], *, against: str = "", count: int = 200, victim: str = "bilstm",
-    dataset: str = "sst2-sentences", rounds: int = 5,
+    dataset: str = "sst2-sentences", rounds: int = 5, sharing: bool = True,
 ) -> Iterator[str | dict[str, Any]]:  # fmt: skip
     """Lines of narration, and last the figures. Times are in seconds.
+
+    ``sharing`` False: our side reads every candidate whole, too (``Predictor.sharing``).
 
     Raises InputError where a recipe cannot be compared, DataError where the texts are not there, and EngineError where a
     side fails or the peer's environment cannot be made.
@@ -62,7 +74,7 @@ def bench_attack(
         )
         yield f"preparing the victim {victim}"
         place = _victim(ours, victim, dataset)
-        opened = ours.ask("open", folder=place, texts=texts)
+        opened = ours.ask("open", folder=place, texts=texts, sharing=sharing)
         told: dict[str, Any] = {}
         peer = None
         if against:
@@ -78,7 +90,7 @@ def bench_attack(
     notes = {name: text for name, text in DIFFERENCES.items() if against and name in ("", *recipes)}
     yield {
         "victim": victim, "dataset": dataset, "texts": len(texts), "rounds": rounds, "against": against,
-        "peer": told, "recipes": figures, "differences": notes,
+        "sharing": sharing, "peer": told, "recipes": figures, "differences": notes,
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from aat_models.attacks.victim import batch_of
 from aat_workbench.peers.wire import serve
 
 if TYPE_CHECKING:
-    from aat_models.attacks import Attack, Recipe, Victim
+    from aat_models.attacks import Attack, Recipe, Victim, WhiteBox
     from aat_models.config import Config
 
 __all__ = ["VICTIMS", "Recorder", "Session", "recipe_of", "replay"]
@@ -70,13 +71,14 @@ def prepare(victim: str, dataset: str, cache: str) -> dict[str, Any]:
 
 
 class Recorder:
-    """A victim that keeps what it is asked: rows of ids."""
+    """A victim that keeps the texts it is asked about: rows of ids. Gradients are answered and not kept."""
 
-    def __init__(self, victim: Victim) -> None:
+    def __init__(self, victim: WhiteBox) -> None:
         self._victim = victim
         self.labels = list(victim.labels)
         self.words = victim.words
         self.intern = victim.intern
+        self.gradients = victim.gradients
         self.rows: list[NDArray[np.int32]] = []
 
     @property
@@ -118,16 +120,17 @@ def replay(victim: Victim, rows: Sequence[NDArray[np.int32]], batch: int) -> dic
 def recipe_of(name: str) -> Recipe:
     """A recipe as it is compared: a shipped one, or one that searches as the peer does."""
     from aat_models.attacks import find
-    from aat_workbench.peers.matching import PWWS_ASKED_AGAIN
+    from aat_workbench.peers.matching import MATCHED
 
-    return PWWS_ASKED_AGAIN if name == PWWS_ASKED_AGAIN.name else find(name)
+    return MATCHED[name] if name in MATCHED else find(name)
 
 
 class Session:
-    """A victim and the texts it is attacked on."""
+    """A victim and the texts it is attacked on; ``bare`` is it without anything that helps an attack alone."""
 
-    def __init__(self, victim: Victim, texts: Sequence[tuple[int, str, int]]) -> None:
+    def __init__(self, victim: WhiteBox, texts: Sequence[tuple[int, str, int]], bare: Victim | None = None) -> None:
         self._victim = victim
+        self._bare = victim if bare is None else bare
         self._examples = [Example(row=row, text=text, label=label) for row, text, label in texts]
         self._recorded: dict[str, list[NDArray[np.int32]]] = {}
 
@@ -174,7 +177,7 @@ class Session:
                 pass
             self._recorded = {key: recorder.rows}
         rows = self._recorded[key]
-        return {**replay(self._victim, rows, batch), "rows": len(rows)}
+        return {**replay(self._bare, rows, batch), "rows": len(rows)}
 
 
 def _forget() -> None:
@@ -192,13 +195,19 @@ def main() -> None:
     torch.set_num_threads(1)
     sessions: list[Session] = []
 
-    def open_(folder: str, texts: list[tuple[int, str, int]]) -> dict[str, Any]:
+    def open_(folder: str, texts: list[tuple[int, str, int]], sharing: bool = True) -> dict[str, Any]:
         from aat_models.attacks.tiny import TinyVictim
         from aat_models.predictor import Predictor
 
-        victim = TinyVictim() if folder == "builtin:tiny" else Predictor.load(Path(folder))
-        sessions[:] = [Session(victim, texts)]
-        return {"words": sessions[0].words(), "labels": victim.labels}
+        if folder == "builtin:tiny":
+            session = Session(TinyVictim(), texts)
+        else:
+            victim = Predictor.load(Path(folder))
+            bare = copy.copy(victim)
+            bare.sharing = False
+            session = Session(victim if sharing else bare, texts, bare)
+        sessions[:] = [session]
+        return {"words": session.words()}
 
     def attack(recipe: str, seed: int, limit: int = 0) -> dict[str, Any]:
         return sessions[0].attack(recipe, seed, limit)

@@ -102,22 +102,20 @@ def pooled(layer: nn.LSTM | nn.GRU, vectors: Tensor, texts: Ids, lengths: Ids) -
     """
     step = _lstm(layer) if isinstance(layer, nn.LSTM) else _gru(layer)
     given = _inputs(layer, vectors)
-    largest, total = (vectors.new_empty(len(texts), layer.hidden_size) for _ in range(2))
-    running: tuple[Tensor, ...] = ()
-    for level in levels(texts, lengths):
-        words = given.index_select(0, level.words)
-        if not running:
-            start = vectors.new_zeros(len(words), layer.hidden_size)
-            running = (start - 1, start, start, start)  # no state is under −1
-        elif level.parents is not None:
-            running = tuple(part.index_select(0, level.parents) for part in running)
-        most, summed, *state = running
-        hidden, *rest = step(words, state)
-        running = (torch.maximum(most, hidden), summed + hidden, hidden, *rest)
+    tree = list(levels(texts, lengths))
+    start = vectors.new_zeros(len(tree[0].words), layer.hidden_size)
+    largest, total, state = start - 1, start, [start, start]  # no state is under −1
+    found: list[tuple[Tensor, Tensor]] = []
+    for level in tree:
+        if level.parents is not None:
+            largest, total, *state = (part.index_select(0, level.parents) for part in (largest, total, *state))
+        hidden, *state = step(given.index_select(0, level.words), state)
+        largest, total, state = torch.maximum(largest, hidden), total + hidden, [hidden, *state]
         if len(level.ended):
-            largest[level.ended] = running[0][level.nodes]
-            total[level.ended] = running[1][level.nodes]
-    return largest, total / torch.from_numpy(lengths.astype(np.float32))[:, None].to(total)
+            found.append((largest.index_select(0, level.nodes), total.index_select(0, level.nodes)))
+    order = torch.cat([level.ended for level in tree]).argsort()
+    largest, total = (torch.cat(parts).index_select(0, order) for parts in zip(*found, strict=True))
+    return largest, total / torch.from_numpy(lengths).to(total)[:, None]
 
 
 _Step = Callable[[Tensor, list[Tensor]], tuple[Tensor, ...]]
@@ -136,6 +134,7 @@ def _lstm(layer: nn.LSTM) -> _Step:
     recurrent, h = layer.all_weights[0][1].t().contiguous(), layer.hidden_size
 
     def step(given: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
+        """Overwrites ``given``."""
         hidden, cell = state
         gates = given.addmm_(hidden, recurrent)
         gates[:, : 2 * h].sigmoid_()

@@ -7,13 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from aat_models.attacks.attempt import Attempt
-from aat_models.attacks.constraints import content_words
+from aat_models.attacks.constraints import STOP_WORDS, content_words
+from aat_models.attacks.recipes.base import Recipe
+from aat_models.attacks.recipes.genetic import GENETIC
 from aat_models.attacks.recipes.pwws import PWWS
+from aat_models.attacks.recipes.sources import counterfitted
 from aat_models.attacks.search import Ranking, Search, by_importance
-from aat_models.attacks.transforms import surface_words
+from aat_models.attacks.transforms import Surface, surface_words
 from aat_models.attacks.victim import IntArray
 
-__all__ = ["PWWS_ASKED_AGAIN"]
+__all__ = ["MATCHED"]
 
 
 def weighted(attempt: Attempt, positions: IntArray) -> Ranking:
@@ -32,7 +35,7 @@ def _search(attempt: Attempt) -> Search:
     return by_importance(attempt, content_words(attempt.words), surface_words, weighted)
 
 
-PWWS_ASKED_AGAIN = replace(
+_PWWS_ASKED_AGAIN = replace(
     PWWS,
     name="pwws-reask",
     constraint="no stop words; each word is edited once",
@@ -43,3 +46,22 @@ PWWS_ASKED_AGAIN = replace(
     "speech are not checked",
     wants=(),
 )
+
+
+def _without_stop_words() -> Surface:
+    table = counterfitted()
+    return lambda word: () if word.lower() in STOP_WORDS else table(word)
+
+
+_GENETIC = replace(
+    GENETIC,
+    name="genetic-cf",
+    transform="a neighbour in counter-fitted vectors",
+    constraint="no stop words; at most a fifth of the words, rounded up",
+    words=_without_stop_words,
+    needs=(),
+    budget=0.2,
+)
+
+MATCHED: dict[str, Recipe] = {recipe.name: recipe for recipe in (_PWWS_ASKED_AGAIN, _GENETIC)}
+"""By name, as ``bench attack`` is told it."""
