@@ -97,7 +97,7 @@ class AttackRun:
         settings = self._settings
         assert settings is not None, "an attack has a summary once it has begun"
         temperature = settings.temperature if settings.calibrated else None
-        found = summarise(self._recipe.name, self.results, self._timing, temperature, self._warnings)
+        found = summarise(self._recipe.name, self.results, self._timing, temperature, self._warnings, settings.goal)
         for key in _CAPS:
             found[key] = getattr(settings, key)
         return found | {"target": self.target.name, "path": str(self.path or "")}

@@ -160,7 +160,7 @@ def _attack(name: str, path: Path) -> AttackPart:
     if len(results) < settings.n:
         warnings.append(f"unfinished: {len(results)} of {settings.n} texts were attacked; attack --resume goes on")
     temperature = settings.temperature if settings.calibrated else None
-    summary = summarise(settings.recipe, results, folder.timing, temperature, warnings)
+    summary = summarise(settings.recipe, results, folder.timing, temperature, warnings, settings.goal)
     summary |= {key: getattr(settings, key) for key in _CAPS}
     return AttackPart(name=name, summary=summary | {"target": settings.target}, labels=settings.labels, results=results)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from aat_datasets.errors import InputError
 from aat_models.events import AttackResult
+from aat_workbench.outcome import broken
 from aat_workbench.report.charts import Bar, Chart, bars, curves, differences
 from aat_workbench.report.sources import AttackPart, EvaluationPart, Report, RunPart
 
@@ -17,6 +18,7 @@ _SCORES = (
     "recipe", "examples", "clean_accuracy", "accuracy_under_attack", "success_rate", "mean_queries",
     "mean_edited_share", "budget", "queries_per_word", "surface", "calibrated_temperature", "seconds",
 )  # fmt: skip
+_REDUCED = ("mean_words", "mean_words_left", "reduced_share")
 _EVALUATED = (*_SCORES[:4], "certified_accuracy", *_SCORES[4:])
 
 
@@ -61,9 +63,11 @@ def _evaluation(part: EvaluationPart) -> Iterator[Table]:
 
 
 def _attacks(parts: Sequence[AttackPart]) -> Table:
-    rows = [[part.name, part.summary["target"], *(_score(part.summary, key) for key in _SCORES)] for part in parts]
+    # An input reduction has figures of its own, the others have none of them.
+    scores = [*_SCORES[:5], *(key for key in _REDUCED if any(key in part.summary for part in parts)), *_SCORES[5:]]
+    rows = [[part.name, part.summary["target"], *(_score(part.summary, key) for key in scores)] for part in parts]
     remarks = [f"Warning: {part.name}: {text}" for part in parts for text in part.summary["warnings"]]
-    return Table("Attacks", ["attack", "target", *_SCORES], rows, remarks)
+    return Table("Attacks", ["attack", "target", *scores], rows, remarks)
 
 
 def _score(row: dict[str, Any], key: str) -> str:
@@ -91,8 +95,9 @@ def charts(report: Report) -> Iterator[Chart]:
                 for c in table["comparisons"]
             ]
             yield differences(f"Difference to {table['reference']}", told)
-    if report.all_attacks:
-        yield bars("Accuracy under attack", [_bar(part.name, part.summary, 1) for part in report.all_attacks])
+    attacked = [part for part in report.all_attacks if part.summary["accuracy_under_attack"] is not None]
+    if attacked:
+        yield bars("Accuracy under attack", [_bar(part.name, part.summary, 1) for part in attacked])
     for part in report.runs:
         yield from _curves(part)
 
@@ -111,9 +116,10 @@ def _curves(part: RunPart) -> Iterator[Chart]:
 
 
 def examples(part: AttackPart, limit: int) -> list[AttackResult]:
-    """The texts that broke with the fewest edits, most of all those the model then is surest of."""
-    broken = [result for result in part.results if result.status == "success"]
-    return sorted(broken, key=lambda r: (len(r.edits), -max(r.adversarial_probabilities), r.id))[:limit]
+    """The texts that broke with the fewest edits, most of all those the model then is surest of; none of a reduction."""
+    return sorted(filter(broken, part.results), key=lambda r: (len(r.edits), -max(r.adversarial_probabilities), r.id))[
+        :limit
+    ]
 
 
 def word_diff(result: AttackResult) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from aat_datasets.errors import InputError
 from aat_models.events import AttackResult
 from aat_workbench import __version__, durable
+from aat_workbench.outcome import broken
 from aat_workbench.report import tables as content
 from aat_workbench.report.charts import document
 from aat_workbench.report.escaping import cell, markdown, markup
@@ -101,8 +102,7 @@ def _html_parts(report: Report, shown: int) -> Iterator[str]:
 
 
 def _heading(part: AttackPart, shown: int) -> str:
-    broken = sum(result.status == "success" for result in part.results)
-    return f"{part.name}: {shown} of {broken} broken texts, fewest edits first"
+    return f"{part.name}: {shown} of {sum(map(broken, part.results))} broken texts, fewest edits first"
 
 
 def _answer(part: AttackPart, result: AttackResult) -> str:

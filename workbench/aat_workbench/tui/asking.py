@@ -8,6 +8,7 @@ from typing import Any
 
 from aat_datasets.errors import AatError
 from aat_models.events import AttackResult, Notice, Progress
+from aat_workbench.outcome import broken, reduced
 
 from .pane import SessionLike
 from .widgets.probe import Answer
@@ -74,7 +75,7 @@ class Asking:
 
 
 class AttackCount:
-    """How far an attack is, how fast, and what it has broken.
+    """How far an attack is, how fast, and what it has broken, or reduced to one word.
 
     ``total`` is 0 until it is known. Times are seconds of the monotonic clock.
     """
@@ -89,6 +90,7 @@ class AttackCount:
         self.pending: list[AttackResult] = []
         self.done = 0
         self.broken = 0
+        self.reduced = 0
         self.skipped = 0
 
     def take(self, event: object) -> None:
@@ -97,7 +99,8 @@ class AttackCount:
             if self.first is None:
                 self.first = time.monotonic()
             self.done += 1
-            self.broken += event.status == "success"
+            self.broken += broken(event)
+            self.reduced += event.status == "success" and reduced(event)
             self.skipped += event.status == "skipped"
             self.pending.append(event)
         elif isinstance(event, Progress):
@@ -129,5 +132,13 @@ class AttackCount:
     @property
     def broken_share(self) -> float:
         """Share of the attacked examples (those right before any edit) that were broken."""
+        return self._share(self.broken)
+
+    @property
+    def reduced_share(self) -> float:
+        """Share of the attacked examples that were reduced to one word, their prediction kept."""
+        return self._share(self.reduced)
+
+    def _share(self, count: int) -> float:
         attacked = self.done - self.skipped
-        return self.broken / attacked if attacked else 0.0
+        return count / attacked if attacked else 0.0

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from aat_datasets.errors import AatError
 from aat_models.events import AttackResult
+from aat_workbench.outcome import broken, reduced, reducing
 from aat_workbench.terminal import visible
 
 from ..asking import Asking, AttackCount, told
@@ -306,6 +307,8 @@ class AdversarialPane(Pane):
             line.update(summary_line(self._name, self.table.results, colours))
         box = self.query_one("#results-box")
         names = {status: name.word for status, name in STATUS.items()}
+        if reducing(self.table.results):
+            names |= {"success": "one word left", "failed": "more words left"}
         counts = {status: self.table.count(status) for status in FILTERS}
         box.border_title = counts_line(counts, self.table.filter, names) if self.table.results else Text(" Results ")
         notes = [SORTS[self.table.sort]]
@@ -321,8 +324,10 @@ class AdversarialPane(Pane):
         self.refresh_bindings()
 
     def _title_verdict(self, result: AttackResult | None) -> None:
-        broken = result is None or result.status == "success"
-        self.query_one("#verdict-box").border_title = Text(" What broke it " if broken else " What was tried ")
+        title = "What broke it" if result is None or broken(result) else "What was tried"
+        if result is not None and result.status != "skipped" and reduced(result):
+            title = "What it needs"
+        self.query_one("#verdict-box").border_title = Text(f" {title} ")
 
     def on_results_table_chosen(self, event: ResultsTable.Chosen) -> None:
         event.stop()

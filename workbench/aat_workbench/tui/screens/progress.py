@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from aat_models.events import AttackResult
+from aat_workbench.outcome import reducing, words_left
 
 from ..asking import AttackCount
 from ..themes import plain
@@ -40,7 +41,10 @@ def attack_line(count: AttackCount, width: int, colours: dict[str, str]) -> Text
         text.append(f"  {clip(count.message, 60) or 'the engine loads the model'} · {duration(count.seconds)}")
         return text
     text.append(f"  {count.done}/{count.total or '?'}")
-    text.append(f" · broken {100 * count.broken_share:.0f} %", style="bold")
+    if count.reduced:
+        text.append(f" · reduced to a word {100 * count.reduced_share:.0f} %", style="bold")
+    else:
+        text.append(f" · broken {100 * count.broken_share:.0f} %", style="bold")
     text.append(f" · {count.rate:.3g}/s")
     if count.eta is not None:
         text.append(f" · {duration(count.eta)} to go")
@@ -56,9 +60,11 @@ def summary_line(name: str, results: Sequence[AttackResult], colours: dict[str, 
         return text
     total = len(results)
     right = [result for result in results if result.status != "skipped"]
-    broken = [result for result in right if result.status == "success"]
     text.append("  accuracy ")
     text.append(f"{len(right) / total:.2f}", style="bold")
+    if reducing(results):
+        return _reduced(text, right)
+    broken = [result for result in right if result.status == "success"]
     text.append(" → ")
     text.append(f"{(len(right) - len(broken)) / total:.2f}", style=f"bold {plain(colours, 'error')}")
     text.append(" under attack")
@@ -67,6 +73,17 @@ def summary_line(name: str, results: Sequence[AttackResult], colours: dict[str, 
     if broken:
         words = sum(len(r.edits) for r in broken) / len(broken)
         text.append(f" · broken by {words:.1f} words ({_share(broken):.0f} %)")
+    return text
+
+
+def _reduced(text: Text, right: Sequence[AttackResult]) -> Text:
+    """What an input reduction came to: how many words the prediction needs."""
+    before = sum(result.text.count(" ") + 1 for result in right) / len(right)
+    left = sum(map(words_left, right)) / len(right)
+    text.append(f" · {before:.1f} words → ")
+    text.append(f"{left:.1f}", style="bold")
+    text.append(" with the same prediction")
+    text.append(f" · {sum(r.queries for r in right) / len(right):.0f} queries")
     return text
 
 

@@ -18,11 +18,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from aat_models.events import AttackResult
+from aat_workbench.outcome import reduced
 
 from .bars import decimal
 from .painted import clip, fit
 
-__all__ = ["FILTERS", "SORTS", "STATUS", "ResultsTable", "changes_text", "label_name"]
+__all__ = ["FILTERS", "SORTS", "STATUS", "ResultsTable", "changes_text", "label_name", "status_of"]
 
 
 class StatusName(NamedTuple):
@@ -39,6 +40,7 @@ STATUS: dict[str, StatusName] = {
     "skipped": StatusName("–", "wrong", "wrong before any edit, so not attacked"),
     "budget": StatusName("…", "gave up", "the attack ran out of queries"),
 }
+REDUCED = StatusName("↓", "reduced", "words were left out while the prediction stayed")
 FILTERS: tuple[str, ...] = ("all", "success", "failed", "budget", "skipped")
 Sort = Literal["found", "id", "status", "edits", "queries", "fall"]
 SORTS: dict[Sort, str] = {
@@ -67,6 +69,11 @@ _KEYS: dict[Sort, Callable[[AttackResult], tuple[float, ...]]] = {
     "queries": lambda r: (r.status != "success", r.queries),
     "fall": lambda r: (-_fall(r),),
 }
+
+
+def status_of(result: AttackResult) -> StatusName:
+    """How a result is told: what an input reduction leaves is not broken."""
+    return REDUCED if result.status != "skipped" and reduced(result) else STATUS[result.status]
 
 
 def label_name(labels: Sequence[str], index: int) -> str:
@@ -312,8 +319,7 @@ class ResultsTable(ScrollView, can_focus=True):
 
     def _row(self, row: int, width: int) -> Strip:
         result = self._shown[row]
-        sign, word, _ = STATUS[result.status]
-        broken = result.status == "success"
+        sign, word, _ = status_of(result)
         words = result.text.count(" ") + 1
         classes = label_name(self._labels, result.label)
         now = label_name(self._labels, result.adversarial_prediction)
@@ -335,7 +341,8 @@ class ResultsTable(ScrollView, can_focus=True):
             line = "▸" + line[1:]  # where a theme has no colour for the cursor, and for whoever sees none
         text = Text(line, end="", no_wrap=True)
         text.stylize(self.get_component_rich_style("results--quiet", partial=True), 0, 6)
-        kind = "results--success" if broken else "results--failed" if result.status == "failed" else "results--quiet"
+        kinds = {"broken": "results--success", "held": "results--failed"}
+        kind = kinds.get(word, "results--quiet")
         text.stylize(self.get_component_rich_style(kind, partial=True), 6, 15)
         if not result.edits:
             text.stylize(self.get_component_rich_style("results--quiet", partial=True), 15)

@@ -11,6 +11,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
 from aat_models.events import AttackResult
+from aat_workbench.outcome import broken, reduced, words_left
 from aat_workbench.terminal import visible
 
 from ..themes import plain
@@ -18,7 +19,7 @@ from .bars import ProbabilityBars, Trajectory, TrajectoryStep, decimal
 from .diff import DiffView, Side, diff_words, edit_kind
 from .heat import Word, salience_words
 from .painted import clip
-from .results import STATUS, label_name
+from .results import label_name, status_of
 from .variation import Variation, applied, named, varied_text
 
 __all__ = ["METHODS", "Salience", "Verdict"]
@@ -156,11 +157,11 @@ class Verdict(VerticalScroll, can_focus=True):
         assert result is not None
         self._tell_headline(result)
         self._tell_texts(result)
-        broken = result.status == "success"
+        turned = broken(result)
         true = clip(label_name(self._labels, result.label), 24)
         steps, edited, variation = _steps(result), bool(result.edits), self._variation
         trajectory = self.query_one(Trajectory)
-        trajectory.show(steps, title=f"p({true}) after each edit", flipped=broken and len(steps) > 1)
+        trajectory.show(steps, title=f"p({true}) after each edit", flipped=turned and len(steps) > 1)
         if variation is not None and len(steps) == len(result.edits) + 1:
             after = variation.kind == "after"
             trajectory.point(variation.edit if after else None, 0 if after else variation.edit)
@@ -178,9 +179,9 @@ class Verdict(VerticalScroll, can_focus=True):
 
     def _tell_headline(self, result: AttackResult) -> None:
         variables = self.app.theme_variables
-        sign, word, means = STATUS[result.status]
-        colours = {"success": "error", "failed": "success", "budget": "warning", "skipped": "muted"}
-        badge = f"reverse bold {plain(variables, colours[result.status])}"
+        sign, word, means = status_of(result)
+        colours = {"broken": "error", "held": "success", "gave up": "warning"}
+        badge = f"reverse bold {plain(variables, colours.get(word, 'muted'))}"
         text = Text()
         text.append(f" {sign} {word.upper()} ", style=badge)
         text.append("  ")
@@ -222,8 +223,8 @@ class Verdict(VerticalScroll, can_focus=True):
             true = clip(label_name(self._labels, result.label), 30)
             return Text.assemble("said ", (before, "bold"), ", the true class is ", (true, "bold"), f"; {means}")
         after = self._named(result.adversarial_prediction, result.adversarial_probabilities)
-        if result.status == "success" and result.adversarial_prediction == result.prediction:
-            left = result.adversarial.count(" ") + 1
+        if reduced(result):
+            left = words_left(result)
             words = f"{left} word{'' if left == 1 else 's'}"
             return Text.assemble("still says ", (after, "bold"), " with only ", (words, "bold"), " left")
         if result.status == "success":
