@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 
+import msgspec
+import numpy as np
 import torch
 
 from aat_datasets.errors import ConfigError
 from aat_models.config import Config, TrainConfig
 
-__all__ = ["choose", "make_deterministic", "random_state", "restore_random_state", "wait", "width"]
+__all__ = [
+    "choose", "make_deterministic", "packed", "random_state", "restore_random_state", "unpacked", "wait", "width",
+]  # fmt: skip
 
 WIDE = ("cnn", "transformer")  # encoders made of large matrix products, which half precision speeds up
 
@@ -71,3 +75,14 @@ def restore_random_state(device: torch.device, state: dict[str, torch.Tensor]) -
     torch.set_rng_state(state["random"])
     if device.type == "cuda" and "random.cuda" in state:
         torch.cuda.set_rng_state(state["random.cuda"], device)
+
+
+def packed(state: dict[str, torch.Tensor]) -> bytes:
+    """A random state as bytes, to send."""
+    return msgspec.msgpack.encode({name: tensor.numpy().tobytes() for name, tensor in state.items()})
+
+
+def unpacked(data: bytes, prefix: str = "") -> dict[str, torch.Tensor]:
+    """The state :func:`packed` made bytes of, its names prefixed."""
+    found = msgspec.msgpack.decode(data, type=dict[str, bytes])
+    return {prefix + name: torch.from_numpy(np.frombuffer(part, np.uint8).copy()) for name, part in found.items()}

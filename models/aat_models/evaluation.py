@@ -17,6 +17,7 @@ from aat_models.adversaries.proposals import gains, positions, propose
 from aat_models.adversaries.surface import SurfaceTensor
 from aat_models.adversaries.vector import Scene, relative_shift, worst_words
 from aat_models.alarms import CloserLook
+from aat_models.distributed import ALONE, Group
 from aat_models.text_model import TextModel
 
 __all__ = [
@@ -62,15 +63,18 @@ def target_batch(split: EncodedSplit, index: NDArray[np.int64], device: torch.de
     return block[:, :-1].masked_fill(block[:, :-1] == EOS, PAD), block[:, 1:]
 
 
-def _batches(split: EncodedSplit, limit: int, size: int = 256) -> Iterator[NDArray[np.int64]]:
+def _batches(split: EncodedSplit, limit: int, group: Group = ALONE, size: int = 256) -> Iterator[NDArray[np.int64]]:
+    """This process's part of the first ``limit`` texts, those of like length together."""
     chosen = np.arange(min(limit, len(split)), dtype=np.int64)
-    chosen = chosen[np.argsort(split.lengths[chosen], kind="stable")]
+    chosen = chosen[np.argsort(split.lengths[chosen], kind="stable")][group.rank :: group.size]
     for start in range(0, len(chosen), size):
         yield chosen[start : start + size]
 
 
 @torch.no_grad()
-def accuracy(model: TextModel, split: EncodedSplit, limit: int) -> tuple[dict[str, float], list[int]]:
+def accuracy(
+    model: TextModel, split: EncodedSplit, limit: int, group: Group = ALONE
+) -> tuple[dict[str, float], list[int]]:
     """``accuracy`` and ``loss`` (nats a text) of the label head on the first ``limit`` texts that have a label.
 
     Besides, how often each class was the answer.
@@ -78,7 +82,7 @@ def accuracy(model: TextModel, split: EncodedSplit, limit: int) -> tuple[dict[st
     assert model.head is not None
     right, loss, count = 0.0, 0.0, 0
     answers = torch.zeros(model.head.out_features, dtype=torch.int64, device=model.device)
-    for index in _batches(split, limit):
+    for index in _batches(split, limit, group):
         batch = batch_of(split, index[split.labels[index] >= 0], model.device)
         if not len(batch.labels):
             continue
@@ -88,11 +92,17 @@ def accuracy(model: TextModel, split: EncodedSplit, limit: int) -> tuple[dict[st
         right += float((answered == batch.labels).sum())
         loss += float(F.cross_entropy(logits, batch.labels, reduction="sum"))
         count += len(batch.labels)
-    return {"accuracy": right / max(count, 1), "loss": loss / max(count, 1)}, answers.tolist()
+    right, loss, count = _summed(group, right, loss, count)
+    return {"accuracy": right / max(count, 1), "loss": loss / max(count, 1)}, group.sum(answers).tolist()
+
+
+def _summed(group: Group, *parts: float) -> list[float]:
+    """Sums over all processes."""
+    return group.sum(torch.tensor(parts, dtype=torch.float64, device=CPU)).tolist()
 
 
 def one_step_robustness(
-    model: TextModel, split: EncodedSplit, surface: SurfaceTensor, budget: float, limit: int
+    model: TextModel, split: EncodedSplit, surface: SurfaceTensor, budget: float, limit: int, group: Group = ALONE
 ) -> dict[str, float]:
     """``robust_accuracy``: texts still right after one gradient-ranked change of ``budget`` of their words.
 
@@ -100,13 +110,14 @@ def one_step_robustness(
     character variants compete.
     """
     right, count = 0, 0
-    for index in _batches(split, limit):
+    for index in _batches(split, limit, group):
         batch = batch_of(split, index[split.labels[index] >= 0], model.device)
         if not len(batch.labels):
             continue
         right += int(_ranked(model, batch, surface, budget, 1)[-1].sum())
         count += len(batch.labels)
-    return {"robust_accuracy": right / max(count, 1)}
+    survivors, texts = _summed(group, right, count)
+    return {"robust_accuracy": survivors / max(texts, 1)}
 
 
 def closer_look(
@@ -168,17 +179,18 @@ def _drawn(surface: SurfaceTensor, batch: Batch, budget: float, random: torch.Ge
 
 
 @torch.no_grad()
-def decoder_loss(model: TextModel, split: EncodedSplit, limit: int) -> dict[str, float]:
+def decoder_loss(model: TextModel, split: EncodedSplit, limit: int, group: Group = ALONE) -> dict[str, float]:
     """``decoder_loss`` (nats a word) and ``perplexity`` of the output texts under teacher forcing."""
     assert model.decoder is not None
     loss, count = 0.0, 0
-    for index in _batches(split, limit):
+    for index in _batches(split, limit, group):
         batch = batch_of(split, index, model.device)
         seen, wanted = target_batch(split, index, model.device)
         vector = model.encode(model.embedding(batch.ids), batch.lengths)
         logits, _ = model.decoder(vector, seen)
         loss += float(F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="sum"))
         count += int((wanted != PAD).sum())
+    loss, count = _summed(group, loss, count)
     mean = loss / max(count, 1)
     return {"decoder_loss": mean, "perplexity": float(np.exp(min(mean, 50.0)))}
 

@@ -22,12 +22,13 @@ from torch import Tensor
 
 from aat_datasets.batching import BucketSampler
 from aat_datasets.errors import CheckpointError, ConfigError
-from aat_models import adversaries, checkpoint, devices, evaluation, optimisers, teacher_forcing
+from aat_models import adversaries, checkpoint, devices, distributed, evaluation, optimisers, teacher_forcing
 from aat_models.adversaries.none import NoAdversary
 from aat_models.alarms import Alarms, CloserLook
 from aat_models.config import Config
 from aat_models.curves import Curves
 from aat_models.data import TrainingData, surface_of
+from aat_models.distributed import Group
 from aat_models.events import Done, Evaluation, Event, Notice, Resumed, Started, Step
 from aat_models.guard import Guard
 from aat_models.stages import Stage, plan, shortened
@@ -39,6 +40,7 @@ __all__ = ["CheckpointDue", "Training"]
 
 ROBUST_LIMIT = 400  # dev texts of the robust accuracy drawn while training
 LOOK_LIMIT = 128  # dev texts of a closer look
+STRIDE = 1_000_003  # between the seeds of two processes
 FEW_STEPS = 200  # below this a model has hardly left its random start
 
 
@@ -49,6 +51,12 @@ class CheckpointDue(NamedTuple):
     best: bool
 
 
+class _Wishes(NamedTuple):
+    stopping: bool
+    checkpoint_asked: bool
+    lr: float
+
+
 class Training:
     """One training, from a config and its data to the end of its last stage.
 
@@ -56,17 +64,21 @@ class Training:
         config: of the run.
         data: made by ``aat_models.data.prepare``.
         resume: a checkpoint folder of this run to go on from.
+        group: the processes that train together; all of them make one, alike but for the rank, and iterate over it.
 
     Raises CheckpointError where ``resume`` is of another architecture, ConfigError where stages and model do not fit.
     """
 
-    def __init__(self, config: Config, data: TrainingData, resume: Path | None = None) -> None:
+    def __init__(
+        self, config: Config, data: TrainingData, resume: Path | None = None, group: Group = distributed.ALONE
+    ) -> None:
         self.config = config
         self.data = data
+        self.group = group
         self.threads = config.train.threads or max(1, (os.cpu_count() or 2) - 1)
         torch.set_num_threads(self.threads)
         devices.make_deterministic(config.train)
-        self.device = devices.choose(config.train.device)
+        self.device = devices.choose(config.train.device, group.local_rank)
         torch.manual_seed(config.seed)
         train = data.splits["train"]
         self.train = train
@@ -96,6 +108,10 @@ class Training:
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.followed = 0
         self._resumed = resume is not None
+        self._random: list[bytes] = []  # every process's random state, at the checkpoint that is due
+        self._shown = False  # an event is with whoever drives this
+        if group.rank:
+            torch.manual_seed(config.seed + STRIDE * group.rank)  # the weights are the same everywhere, dropout is not
         if resume is not None:
             self._restore(resume)
 
@@ -104,8 +120,18 @@ class Training:
     def events(self) -> Iterator[Event | CheckpointDue]:
         """Yields what happens, in order; ends with ``Done``, whose summary holds the last figures.
 
-        Raises NotFiniteError, with the batch, where a loss or gradient stops being a number.
+        Of several processes, each yields the same, and does what the driver of rank 0 asked for.
+        Raises NotFiniteError, with the batch, where a loss or gradient stops being a number; TrainingError where another
+        process is gone.
         """
+        for event in self._events():
+            self._shown = True
+            yield event
+            self._shown = False
+            if not self._agree():
+                return
+
+    def _events(self) -> Iterator[Event | CheckpointDue]:
         yield self._started()
         if self._resumed:
             yield Resumed(step=self.step)
@@ -123,8 +149,8 @@ class Training:
             self.sampler.repeats = 1 if stage.name == "decoder" else self._label_side(stage).replays
             clock = time.perf_counter()  # of the steps alone: evaluations and whoever drives the loop do not count
             index = next(batches)
-            figures = self._train_on(stage, index)
-            self.curves.add(figures, len(index), time.perf_counter() - clock)
+            figures, weight = self._train_on(stage, index)
+            self.curves.add(figures, len(index), time.perf_counter() - clock, weight)
             self.step += 1
             self.trained_examples += len(index)
             ends = self.step == stage.start + stage.steps
@@ -135,7 +161,7 @@ class Training:
             yield from self._pauses(stage, ends)
         if self.stopping:
             if self.step > began:  # before the first step there is nothing to save that is not saved
-                yield CheckpointDue(self.step, best=False)
+                yield self._due(best=False)
             yield Notice(message=f"stopped at step {self.step} of {self.total}")
         yield self._done()
 
@@ -161,8 +187,12 @@ class Training:
         every = self.config.train.checkpoint_every or every
         if done % every == 0 or ends or improved or self.checkpoint_asked:
             self.checkpoint_asked = False
-            self.guard.settle()
-            yield CheckpointDue(self.step, improved or (ends and "dev" not in self.data.splits))
+            yield self._due(improved or (ends and "dev" not in self.data.splits))
+
+    def _due(self, best: bool) -> CheckpointDue:
+        self.guard.settle()
+        self._random = self.group.gather(devices.packed(devices.random_state(self.device)))
+        return CheckpointDue(self.step, best)
 
     def _end_early(self, stage: Stage) -> Iterator[Event]:
         """Give up the rest of a stage; later stages follow at once."""
@@ -174,26 +204,31 @@ class Training:
         best = f"the score of step {self.best.step} was not exceeded in {self.best.waited} evaluations"
         yield Notice(message=f"stage {stage.name} ends {left} steps early: {best}", step=self.step)
 
-    def _train_on(self, stage: Stage, index: np.ndarray[Any, Any]) -> dict[str, Tensor]:
-        """One optimiser step on the texts at ``index``."""
+    def _train_on(self, stage: Stage, index: np.ndarray[Any, Any]) -> tuple[dict[str, Tensor], float]:
+        """One optimiser step on the texts at ``index``; figures of this process's part of them, and its weight."""
         model, config = self.model, self.config.train
         model.train()
-        batch = evaluation.batch_of(self.train, index, self.device)
+        own, weight = self.group.part(index)
+        batch = evaluation.batch_of(self.train, own, self.device)
         rate = self._rate(stage)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         figures: dict[str, float | Tensor] = {"lr": rate}
         if stage.name in ("encoder", "joint"):
-            figures |= self._label_side(stage).step(model, batch, (self.step - stage.start) / stage.steps)
+            side = self._label_side(stage)
+            figures |= side.step(model, batch, (self.step - stage.start) / stage.steps)
+            side.exchange(self.group, torch.from_numpy(index).to(self.device))
         if stage.name in ("decoder", "joint"):
-            figures |= self._decoder_step(stage, batch, index)
-        norm = torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], config.clip or math.inf)
+            figures |= self._decoder_step(stage, batch, own)
+        parameters = self.optimiser.param_groups[0]["params"]
+        self.group.average(parameters, weight)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, config.clip or math.inf)
         found = {n: x if isinstance(x, Tensor) else torch.tensor(x, device="cpu") for n, x in figures.items()}
         self.guard.check(self.step + 1, stage.name, index, {**found, "gradient": norm})
         self.optimiser.step()
         self._follow()
-        return found
+        return found, weight
 
     def _decoder_step(self, stage: Stage, batch: adversaries.Batch, index: np.ndarray[Any, Any]) -> dict[str, Tensor]:
         """Teacher forcing; where the adversary is on for the decoder, under its attack on the vector too."""
@@ -267,7 +302,7 @@ class Training:
 
     def _record(self, stage: Stage) -> Step:
         self.guard.settle()
-        metrics, seconds = self.curves.take()
+        metrics, seconds = self.curves.take(self.group)
         self.seconds += seconds
         epoch = (self.step - stage.start) / len(self.sampler)
         return Step(step=self.step, total=self.total, epoch=round(epoch, 4), stage=stage.name, metrics=metrics)
@@ -285,13 +320,13 @@ class Training:
         answers: list[int] = []
         with self._kept_weights() as model:
             if stage != "decoder":
-                metrics, answers = evaluation.accuracy(model, texts, limit)
+                metrics, answers = evaluation.accuracy(model, texts, limit, self.group)
                 if self.surface.size and len(self.data.labels) > 1:
                     metrics |= evaluation.one_step_robustness(
-                        model, texts, self.surface, self._budget, min(limit, ROBUST_LIMIT)
+                        model, texts, self.surface, self._budget, min(limit, ROBUST_LIMIT), self.group
                     )
             if stage != "encoder" and model.decoder is not None:
-                metrics |= evaluation.decoder_loss(model, texts, limit)
+                metrics |= evaluation.decoder_loss(model, texts, limit, self.group)
                 metrics |= evaluation.decoder_robustness(model, texts, self.surface, self._budget, limit)
         self.guard.evaluated(self.step, split, metrics)
         return metrics, answers
@@ -341,11 +376,29 @@ class Training:
             if found is not None:
                 summary["test"] = {name: round(value, 4) for name, value in found[0].items()}
         attacked = any(stage.name in self.config.adversary.stages for stage in self.stages if stage.name != "decoder")
-        if attacked and self.config.adversary.name != "none" and not self.stopping:
+        if self.group.rank == 0 and attacked and self.config.adversary.name != "none" and not self.stopping:
             summary["step_time_ratio"] = round(
                 step_time_ratio(self.model, self.adversary, self.train, self.surface, self.config), 2
             )
         return Done(summary=summary)
+
+    # several processes ------------------------------------------------------------------------------------------
+
+    def _agree(self) -> bool:
+        """What the driver of rank 0 asked for while it had an event takes effect in every process; false: it is gone."""
+        if self.group.size == 1:
+            return True
+        wishes = _Wishes(self.stopping, self.checkpoint_asked, self.lr)
+        told = self.group.tell(msgspec.json.encode(wishes))
+        if not told:
+            return False
+        self.stopping, self.checkpoint_asked, self.lr = msgspec.json.decode(told, type=_Wishes)
+        return True
+
+    def dismiss(self) -> None:
+        """Rank 0 goes no further: the others' events end, once they are where this one stands."""
+        if self._shown and self.group.size > 1:
+            self.group.tell()
 
     # watchers' commands -----------------------------------------------------------------------------------------
 
@@ -388,7 +441,8 @@ class Training:
         tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.items()}
         weights, best = self.best.state()
         tensors |= {f"best.{name}": tensor for name, tensor in weights.items()}
-        tensors |= devices.random_state(self.device)
+        for rank, state in enumerate(self._random):
+            tensors |= devices.unpacked(state, prefix=f"{rank}.")
         checkpoint.save_state(
             folder,
             tensors,
@@ -433,7 +487,11 @@ class Training:
         self.followed = values["followed"]
         self.seconds, self.trained_examples = values["seconds"], values["trained_examples"]
         self.metrics = values["metrics"]
-        devices.restore_random_state(self.device, tensors)
+        own = _named(f"{self.group.rank}.", tensors)
+        if own:
+            devices.restore_random_state(self.device, own)
+        else:  # there were fewer processes when it was taken
+            torch.manual_seed(self.config.seed + STRIDE * self.group.rank + self.step)
 
 
 def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from aat_models.adversaries.price import Price
 from aat_models.adversaries.proposals import gains, positions, propose
 from aat_models.adversaries.radii import Radii
 from aat_models.adversaries.surface import SYNONYMS
+from aat_models.distributed import Group
 from aat_models.embeddings import StepVectors
 from aat_models.text_model import TextModel
 
@@ -222,6 +223,33 @@ class AdaptiveAdversary:
         inside = steps[None] < batch.lengths[:, None]
         return (self.offsets[batch.rows][:, None] + steps[None])[inside], inside
 
+    # several processes -------------------------------------------------------------------------------------------
+
+    def exchange(self, group: Group, rows: Tensor) -> None:
+        """Radii and proposals of the texts the others had, and what all of them counted; the families' weights meet.
+
+        Each process draws families of its own, so that a step may meet several.
+        """
+        mixture = self.mixture
+        if group.size == 1:
+            return
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
+        own = torch.arange(len(rows), device=rows.device) % group.size == group.rank
+        starts = self.offsets[rows] - lengths.cumsum(0) + lengths
+        words = starts.repeat_interleave(lengths) + torch.arange(int(lengths.sum()), device=rows.device)
+        parts = [
+            self.radii.rho[rows] * own,
+            self.cache[words] * own.repeat_interleave(lengths),
+            mixture.fresh.flatten(),
+            mixture.weights / group.size,
+            self.errors / group.size,
+        ]
+        together = group.sum(torch.cat([part.double() for part in parts])).split([part.numel() for part in parts])
+        self.radii.rho[rows] = together[0].float()
+        self.cache[words] = together[1].int()
+        mixture.settle(together[2].view_as(mixture.fresh).float())
+        mixture.weights, self.errors = together[3].float(), together[4].float()
+
     # checkpoint -------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -229,7 +257,7 @@ class AdaptiveAdversary:
             "rho": self.radii.rho,
             "cache": self.cache,
             "weights": self.mixture.weights,
-            "tally": self.mixture.tally,
+            "tally": self.mixture.counted(),
             "errors": self.errors,
         }
         return tensors, {"steps": self.steps, "multiplier": self.price.multiplier}

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from aat_models.adversaries.surface import SurfaceTensor
 from aat_models.config import AdversaryConfig
+from aat_models.distributed import Group
 from aat_models.embeddings import StepVectors
 from aat_models.text_model import Dropout, TextModel
 
@@ -73,6 +74,13 @@ class Adversary(Protocol):
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None: ...
 
+    def exchange(self, group: Group, rows: Tensor) -> None:
+        """After a step of several processes: takes over what the others' parts of the batch ``rows`` ``(B,)`` changed.
+
+        Process ``r`` of ``n`` had rows ``r``, ``r + n``, … Every process calls it after every step.
+        """
+        ...
+
 
 class Stateless:
     """For adversaries that keep nothing from step to step."""
@@ -83,6 +91,9 @@ class Stateless:
         return {}, {}
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        return
+
+    def exchange(self, group: Group, rows: Tensor) -> None:
         return
 
 

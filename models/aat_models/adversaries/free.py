@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from aat_models.adversaries import threat
 from aat_models.adversaries.base import Batch, Setting
+from aat_models.distributed import Group
 from aat_models.text_model import TextModel
 
 __all__ = ["FreeAdversary"]
@@ -62,3 +63,6 @@ class FreeAdversary:
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         self.shift, self.rows, self.seen = tensors["shift"], tensors["rows"], values["seen"]
+
+    def exchange(self, group: Group, rows: Tensor) -> None:
+        """Nothing: a batch comes back to the process that had it."""

@@ -28,6 +28,7 @@ class Mixture:
         count = len(self.names)
         self.weights = torch.full((count,), 1 / count, device=device)
         self.tally = torch.zeros(2, count, device=device)  # fooled, seen: since the last update
+        self.fresh = torch.zeros_like(self.tally)  # this process's own part of it, not yet told to others
 
     @property
     def passes(self) -> int:
@@ -46,16 +47,26 @@ class Mixture:
 
     def count(self, which: int, fooled: Tensor) -> None:
         """One step of a family: how many of the batch it fooled."""
-        self.tally[0, which] += fooled.sum()
-        self.tally[1, which] += len(fooled)
+        self.fresh[0, which] += fooled.sum()
+        self.fresh[1, which] += len(fooled)
+
+    def counted(self) -> Tensor:
+        """What the families fooled, and met, since the last update, ``(2, F)``."""
+        return self.tally + self.fresh
+
+    def settle(self, fresh: Tensor) -> None:
+        """Takes into the tally what all processes counted, ``(2, F)``."""
+        self.tally += fresh
+        self.fresh.zero_()
 
     def rates(self) -> Tensor:
         """Rates of success in training since the last update ``(F,)``.
 
         A family not drawn since is taken to be as strong as the mean of the others.
         """
-        seen = self.tally[1] > 0
-        rate = self.tally[0] / self.tally[1].clamp_min(1)
+        fooled, met = self.counted()
+        seen = met > 0
+        rate = fooled / met.clamp_min(1)
         return torch.where(seen, rate, rate[seen].mean())
 
     def update(self, rates: Tensor) -> None:
@@ -64,6 +75,7 @@ class Mixture:
             weights = torch.softmax(self.weights.log() + self.RATE * rates, 0)
             self.weights = (1 - self.UNIFORM) * weights + self.UNIFORM / len(weights)
         self.tally.zero_()
+        self.fresh.zero_()
 
     def curves(self) -> dict[str, Tensor]:
         return {f"weight_{name}": self.weights[k] for k, name in enumerate(self.names)}

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from aat_models.adversaries import threat
 from aat_models.adversaries.base import Batch, Setting
+from aat_models.distributed import Group
 from aat_models.embeddings import StepVectors
 from aat_models.text_model import Dropout, TextModel
 
@@ -105,3 +106,6 @@ class Smart:
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         self.before, self.saved = None, tensors
+
+    def exchange(self, group: Group, rows: Tensor) -> None:
+        """Nothing: the average follows the weights, which are the same everywhere."""
