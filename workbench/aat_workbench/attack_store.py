@@ -7,6 +7,7 @@
       results.jsonl    one AttackResult a line, in order of completion; a torn last line is healed
       timing.json      seconds so far, kept across interruptions
       summary.json     written last: the attack is complete
+      .lock            held by the process that attacks (locking.py)
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from aat_datasets.errors import InputError
 from aat_models.events import AttackResult
 from aat_workbench import durable
 from aat_workbench.eventlog import RunWriter, history
+from aat_workbench.locking import FolderLock
 from aat_workbench.summary import Timing
 
 __all__ = ["AttackFolder", "AttackSettings"]
@@ -68,13 +70,14 @@ class AttackSettings(msgspec.Struct, kw_only=True):
 
 
 class AttackFolder:
-    """One attack on disk; made by ``create`` or ``resume``."""
+    """One attack on disk; made by ``create`` or ``resume``, which lock it: one process writes to it until ``close``."""
 
     def __init__(self, path: Path, settings: AttackSettings) -> None:
         self.path = path
         self.settings = settings
         self.results: list[AttackResult] = []
         self.timing = Timing()
+        self._lock: FolderLock | None = None
 
     @classmethod
     def create(cls, attacks: Path, settings: AttackSettings) -> AttackFolder:
@@ -88,14 +91,19 @@ class AttackFolder:
                 with contextlib.suppress(FileExistsError):  # another process took the number: the next one
                     path.mkdir()
                     break
+            folder = cls(path, settings)
+            folder._lock = FolderLock(path, f"attack {path.name}")  # before anyone can find it
             durable.replace(path / "config.toml", tomli_w.dumps(msgspec.to_builtins(settings)).encode())
         except OSError as error:
             raise InputError(f"{error.filename or attacks}: {error.strerror}", "results cannot be kept there") from None
-        return cls(path, settings)
+        return folder
 
     @classmethod
     def resume(cls, attacks: Path, settings: AttackSettings) -> AttackFolder:
-        """The newest attack of the same settings, with what it found. Raises InputError where there is none."""
+        """The newest attack of the same settings, with what it found.
+
+        Raises InputError where there is none, or another process is at it.
+        """
         found = cls.newest(attacks, settings)
         if isinstance(found, AttackFolder):
             return found
@@ -103,7 +111,7 @@ class AttackFolder:
 
     @classmethod
     def newest(cls, attacks: Path, settings: AttackSettings) -> AttackFolder | str:
-        """As ``resume``, but where there is none: why not, in a line."""
+        """As ``resume``, but where there is none: why not, in a line. Raises InputError where another is at it."""
         near = ""
         for _, path in sorted(_numbered(attacks, settings.recipe), reverse=True):
             stored = _read(path)
@@ -111,7 +119,7 @@ class AttackFolder:
                 continue
             differing = settings.differences(stored)
             if not differing:
-                return cls(path, stored)._load()
+                return cls(path, stored)._claim()._load()
             near = near or f"{path.name} differs in: {', '.join(differing)}"
         return near or "without --resume a new attack begins"
 
@@ -122,6 +130,21 @@ class AttackFolder:
         if stored is None:
             raise InputError(f"{path}: not an attack's folder", "it has no config.toml of an attack")
         return cls(path, stored)._load()
+
+    def _claim(self) -> AttackFolder:
+        """Locks it, so that what is read then is all there is."""
+        try:
+            self._lock = FolderLock(self.path, f"attack {self.path.name}")
+        except OSError as error:
+            raise InputError(
+                f"{error.filename or self.path}: {error.strerror}", "results cannot be kept there"
+            ) from None
+        return self
+
+    def close(self) -> None:
+        """Lets other processes go on with it."""
+        if self._lock is not None:
+            self._lock.release()
 
     def _load(self) -> AttackFolder:
         kept: dict[int, AttackResult] = {}

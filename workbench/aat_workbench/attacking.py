@@ -117,15 +117,19 @@ class AttackRun:
         self._prepared([], settings, substitutes)  # what the recipe misses is said before a folder is made
         yield [Progress(done=0, total=self.total, message="calibrating")]
         folder = self._open(texts, settings)
-        settings = self._settings = folder.settings if folder is not None else settings
-        done = {result.id for result in self.results}
-        examples = [example for example in texts.examples if example.row not in done]
-        attack = self._prepared(examples, settings, substitutes)
-        words = [self.target.words(example.text) for example in texts.examples] if self._request.fluency else []
-        self._warnings += [*attack.warnings, *self._checks.warnings(words)]
-        yield [Notice(message=warning, level="warning") for warning in self._warnings]
-        yield [self._progress()]
-        yield from self._attack(attack, folder)
+        try:
+            settings = self._settings = folder.settings if folder is not None else settings
+            done = {result.id for result in self.results}
+            examples = [example for example in texts.examples if example.row not in done]
+            attack = self._prepared(examples, settings, substitutes)
+            words = [self.target.words(example.text) for example in texts.examples] if self._request.fluency else []
+            self._warnings += [*attack.warnings, *self._checks.warnings(words)]
+            yield [Notice(message=warning, level="warning") for warning in self._warnings]
+            yield [self._progress()]
+            yield from self._attack(attack, folder)
+        finally:
+            if folder is not None:
+                folder.close()
 
     def _prepared(self, examples: list[Example], settings: AttackSettings, substitutes: Substitutes) -> Attack:
         from aat_models.attacks import Attack
