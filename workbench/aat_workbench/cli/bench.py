@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from aat_datasets.errors import InputError
@@ -101,6 +103,54 @@ def attack(
     print_table(_ATTACK_COLUMNS, [_attack_row(name, found) for name, found in figures["recipes"].items()])
     for name, difference in figures["differences"].items():
         say(f"{name or 'all'}: {difference}", quiet=quiet)
+
+
+@app.command("robustness")
+def robustness(
+    study: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="methods, datasets, attacks, seeds")],
+    only: Annotated[str, typer.Option("--only", metavar="REGEX", help="cells whose names match")] = "",
+    parallel: Annotated[int, typer.Option("--parallel", min=1, help="trainings at once, a thread each")] = 2,
+    minutes: Annotated[float, typer.Option("--minutes", min=0, help="begin no further cell after; 0: no end")] = 0,
+    check: Annotated[int, typer.Option("--check", min=0, help="measure this many kept cells again, and compare")] = 0,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="print the tables as Markdown and measure nothing")
+    ] = False,
+    cell: Annotated[str, typer.Option(hidden=True)] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train and attack many methods alike; what is measured already is kept beside the study and not measured again."""
+    from aat_workbench import robustness_study as studies
+    from aat_workbench.robustness_tables import tables
+
+    found = studies.read(study)
+    if cell:
+        emit(msgspec.to_builtins(studies.measure(found, found.cells[cell])))
+        return
+    if check:
+        compared = list(studies.check(study, check, only=only, say=lambda line: say(line, quiet=quiet)))
+        if json:
+            emit(compared)
+        else:
+            print_table(["cell", "attack", "kept", "again", "points"], [tuple(line.values()) for line in compared])
+        return
+    if not markdown:
+        for told in studies.run_study(study, only=only, parallel=parallel, minutes=minutes):
+            say(told, quiet=quiet)
+    kept = studies.rows(studies.results_path(study))
+    made = tables([kept[name] for name in found.cells if name in kept], found.reference)
+    if json:
+        emit([table._asdict() for table in made])
+        return
+    for table in made:
+        if markdown:
+            typer.echo(f"## {table.title}\n")
+            for line in (table.columns, ["---"] * len(table.columns), *table.lines):
+                typer.echo("| " + " | ".join(line) + " |")
+            typer.echo("")
+        else:
+            say(table.title, quiet=quiet)
+            print_table(table.columns, [tuple(line) for line in table.lines])
 
 
 _ATTACK_COLUMNS = [

@@ -1,0 +1,336 @@
+"""Many methods, models and seeds trained and attacked alike: the tables of docs/results/robustness.md, in pieces.
+
+A study is a TOML file: attacks, methods, and blocks that say which methods train which encoders on which dataset with
+which seeds. Every training with its attacks is a cell, measured in a process of its own on one thread; its outcome is one
+line of a JSON-lines file beside the study. A cell that is there is not measured again unless its settings changed, so a
+study of many hours can be made in many sittings. Who got which text right is kept, so that comparisons are paired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from aat_datasets.errors import ConfigError, InputError, UnknownNameError
+from aat_models import config as configs
+from aat_models.config import Config
+from aat_workbench import durable
+
+if TYPE_CHECKING:
+    from aat_workbench.attack_request import AttackRequest
+    from aat_workbench.attacking import AttackRun
+    from aat_workbench.targets import Target
+
+__all__ = ["Cell", "Row", "Study", "check", "measure", "read", "results_path", "rows", "run_study", "unpack"]
+
+POLL_SECONDS = 0.5
+
+
+class AttackSpec(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One attack: a recipe with its surface and its cap on edits (none: the recipe's own)."""
+
+    recipe: str
+    surface: Literal["words", "characters", "all"] = "words"
+    budget: float | None = None
+
+
+class Block(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Every method × encoder × seed on one dataset; ``settings`` are config keys they share."""
+
+    dataset: str
+    encoders: list[str]
+    methods: list[str]
+    attacks: list[str]
+    seeds: list[int] = msgspec.field(default_factory=lambda: [0])
+    settings: dict[str, Any] = {}
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    attacks: dict[str, AttackSpec]
+    methods: dict[str, dict[str, Any]]
+    blocks: list[Block]
+    n: Annotated[int, msgspec.Meta(ge=0)] = 1000
+    seed: int = 0
+    reference: str = "aat"
+
+
+class Cell(NamedTuple):
+    """One training with its attacks. ``key`` changes with anything its outcome depends on."""
+
+    name: str
+    dataset: str
+    encoder: str
+    method: str
+    seed: int
+    config: Config
+    attacks: dict[str, AttackSpec]
+    key: str
+
+
+class Study(NamedTuple):
+    name: str
+    n: int
+    seed: int
+    reference: str
+    cells: dict[str, Cell]
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """What a cell came to.
+
+    ``right`` holds, for ``clean``, each attack and ``certified``, who was right: hexadecimal bits, in the order of the rows.
+    """
+
+    cell: str
+    key: str
+    dataset: str
+    encoder: str
+    method: str
+    seed: int
+    n: int
+    right: dict[str, str]
+    seconds: float
+    step_time_ratio: float | None = None
+    attack_seconds: dict[str, float] = {}
+    date: str
+
+
+def read(path: Path) -> Study:
+    """The study in a file. Raises ConfigError or UnknownNameError naming what is wrong."""
+    try:
+        file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", "a study has name, [attacks.*], [methods.*] and [[blocks]]") from None
+    cells: dict[str, Cell] = {}
+    for block in file.blocks:
+        for kind, names, known in (("method", block.methods, file.methods), ("attack", block.attacks, file.attacks)):
+            for name in names:
+                if name not in known:
+                    raise UnknownNameError(f"{kind} of {path.name}", name, known)
+        attacks = {name: file.attacks[name] for name in block.attacks}
+        for encoder in block.encoders:
+            for method in block.methods:
+                for seed in block.seeds:
+                    cell = _cell(file, block, encoder, method, seed, attacks)
+                    if cell.name in cells:
+                        raise ConfigError(f"{path}: two cells would be called {cell.name}")
+                    cells[cell.name] = cell
+    return Study(file.name, file.n, file.seed, file.reference, cells)
+
+
+def _cell(file: _File, block: Block, encoder: str, method: str, seed: int, attacks: dict[str, AttackSpec]) -> Cell:
+    name = re.sub(r"[^a-z0-9.+-]+", "_", f"{file.name}-{block.dataset}-{encoder}-{method}-{seed}".lower())
+    settings = {
+        "data.dataset": block.dataset, "model.encoder": encoder, "seed": seed, "run": name, "train.threads": 1,
+        **block.settings, **file.methods[method],
+    }  # fmt: skip
+    config = configs.apply(Config(), settings)
+    content = msgspec.json.encode([settings, attacks, file.n, file.seed], order="sorted")
+    key = hashlib.sha256(content).hexdigest()[:16]
+    return Cell(name, block.dataset, encoder, method, seed, config, attacks, key)
+
+
+def results_path(study: Path) -> Path:
+    """Where a study's rows are: beside it, ``.jsonl``."""
+    return study.with_suffix(".jsonl")
+
+
+def rows(path: Path) -> dict[str, Row]:
+    """The rows of a results file by cell; none where there is no file. Raises InputError."""
+    try:
+        found = [msgspec.json.decode(line, type=Row) for line in path.read_bytes().splitlines() if line.strip()]
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError) as error:
+        raise InputError(f"{path}: {error}", "it is not a study's results") from None
+    return {row.cell: row for row in found}
+
+
+def _keep(path: Path, row: Row) -> None:
+    known = rows(path) | {row.cell: row}
+    durable.replace(path, b"".join(msgspec.json.encode(known[name]) + b"\n" for name in sorted(known)))
+
+
+def unpack(bits: str, n: int) -> list[bool]:
+    """``right`` of a row as ``n`` booleans."""
+    return [character == "1" for character in f"{int(bits or '0', 16):0{n}b}"]
+
+
+def _pack(right: Sequence[bool]) -> str:
+    return f"{int(''.join('1' if one else '0' for one in right) or '0', 2):x}"
+
+
+# one cell ---------------------------------------------------------------------------------------------------------
+
+
+def measure(study: Study, cell: Cell, runs_root: Path | None = None) -> Row:
+    """Trains and attacks one cell; goes on with a training or an attack that was interrupted.
+
+    Raises AatError.
+    """
+    from aat_workbench.attack_request import AttackRequest
+    from aat_workbench.attacking import AttackRun
+    from aat_workbench.masking import robust
+    from aat_workbench.targets import open_target
+
+    summary = _train(cell, runs_root)
+    target = open_target(cell.name, runs_root)
+    right: dict[str, list[bool]] = {}
+    seconds: dict[str, float] = {}
+    for name, spec in cell.attacks.items():
+        request = AttackRequest(
+            recipe=spec.recipe, dataset=cell.dataset, n=study.n, budget=spec.budget, seed=study.seed,
+            surface=spec.surface, save=True,
+        )  # fmt: skip
+        run = AttackRun(target, request, reuse=True, runs_root=runs_root)
+        for _ in run.steps():
+            pass
+        results = sorted(run.results, key=lambda result: result.id)
+        right.setdefault("clean", [result.status != "skipped" for result in results])
+        right[name] = [robust(result) for result in results]
+        seconds[name] = round(run.summary["seconds"], 1)
+        _certify(target, request, run, right)
+    return Row(
+        cell=cell.name, key=cell.key, dataset=cell.dataset, encoder=cell.encoder, method=cell.method, seed=cell.seed,
+        n=len(next(iter(right.values()))), right={name: _pack(answers) for name, answers in right.items()},
+        seconds=summary["seconds"], step_time_ratio=summary.get("step_time_ratio"),
+        attack_seconds=seconds, date=time.strftime("%Y-%m-%d"),
+    )  # fmt: skip
+
+
+def _certify(target: Target, request: AttackRequest, run: AttackRun, right: dict[str, list[bool]]) -> None:
+    """Adds ``certified``, once, where the target can be bounded, and holds every attack on the word surface against it."""
+    from aat_workbench.attack_texts import attack_texts, surface_of
+    from aat_workbench.certifying import certificates, on_the_surface
+
+    if request.surface != "words" or not on_the_surface(request.recipe):
+        return
+    texts = attack_texts(target, request)
+    found = certificates(target, texts, surface_of(target, request.surface, texts.dataset)[0])
+    if found is not None:
+        found.check(request.recipe, run.results)
+        right["certified"] = [found.certified[row] for row in sorted(found.certified)]
+
+
+def _train(cell: Cell, runs_root: Path | None) -> dict[str, Any]:
+    """The summary of a cell's finished training, which is begun or gone on with where it is not finished."""
+    from aat_workbench.runs import find_run
+    from aat_workbench.training import run_training
+
+    resume = False
+    try:
+        folder = find_run(cell.name, runs_root)
+    except InputError:
+        folder = None
+    if folder is not None:
+        status = folder.status()
+        if folder.config == cell.config and status.state == "done":
+            return status.summary or {}
+        resume = folder.config == cell.config and folder.latest() is not None and status.state != "failed"
+        if not resume:
+            folder.remove()
+    for _ in run_training(cell.config, resume=resume, runs_root=runs_root):
+        pass
+    return find_run(cell.name, runs_root).status().summary or {}
+
+
+# all of them ------------------------------------------------------------------------------------------------------
+
+
+def run_study(path: Path, *, only: str = "", parallel: int = 1, minutes: float = 0.0) -> Iterator[str]:
+    """Measures what is missing, ``parallel`` cells at a time; yields what is done in words.
+
+    Args:
+        only: a regular expression the names of the cells match somewhere; empty: all.
+        minutes: after that long no further cell is begun; 0: no end.
+
+    A cell that fails is told and left out; the next call tries it again. Stopped in the middle, what was trained and
+    attacked stays.
+    """
+    study = read(path)
+    target = results_path(path)
+    known = rows(target)
+    chosen = [cell for cell in study.cells.values() if re.search(only, cell.name)]
+    waiting = [cell for cell in chosen if cell.name not in known or known[cell.name].key != cell.key]
+    yield f"{len(chosen) - len(waiting)} of {len(chosen)} cells are there"
+    end = time.monotonic() + 60 * minutes if minutes else float("inf")
+    working: dict[str, tuple[subprocess.Popen[bytes], IO[bytes], float]] = {}
+    try:
+        while waiting or working:
+            while waiting and len(working) < parallel and time.monotonic() < end:
+                cell = waiting.pop(0)
+                log = (target.parent / f".{cell.name}.log").open("w+b")
+                Path(log.name).unlink()  # it lives as long as it is open
+                working[cell.name] = (_start(path, cell.name, log), log, time.monotonic())
+            if not working:
+                break
+            time.sleep(POLL_SECONDS)
+            for name, (process, log, began) in list(working.items()):
+                if process.poll() is None:
+                    continue
+                del working[name]
+                yield _ended(name, process.returncode, log, time.monotonic() - began, target)
+    finally:
+        for process, log, _ in working.values():
+            process.terminate()
+            process.wait()
+            log.close()
+    if waiting:
+        yield f"{len(waiting)} cells are left"
+
+
+def _start(path: Path, cell: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "aat_workbench.cli.main", "bench", "robustness", str(path), "--cell", cell]
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def _ended(name: str, code: int, log: IO[bytes], seconds: float, target: Path) -> str:
+    log.seek(0)
+    lines = log.read().splitlines() or [b""]
+    log.close()
+    try:
+        row = msgspec.json.decode(lines[-1], type=Row)
+    except msgspec.MsgspecError:
+        return f"{name}: failed ({code}): {lines[-1].decode(errors='replace')[:300]}"
+    _keep(target, row)
+    shares = ", ".join(f"{attack} {sum(unpack(bits, row.n)) / row.n:.3f}" for attack, bits in row.right.items())
+    return f"{name}: {shares}; {seconds:.0f} s"
+
+
+def check(path: Path, count: int, *, only: str = "", say: Callable[[str], None] = print) -> Iterator[dict[str, Any]]:
+    """Trains and attacks ``count`` kept cells again, in a folder that is thrown away, and compares.
+
+    Yields a record an attack: ``cell``, ``attack``, ``kept`` and ``again`` (accuracies), ``points`` between them. The cells are
+    the cheapest to attack: a check takes minutes. Same machine, same versions: no difference is expected.
+    """
+    study, known = read(path), rows(results_path(path))
+    chosen = [row for name, row in known.items() if name in study.cells and re.search(only, name)]
+    chosen = sorted((row for row in chosen if row.key == study.cells[row.cell].key), key=_cost)[:count]
+    if not chosen:
+        raise InputError(f"{path}: no cell is kept that matches", "measure some first")
+    for row in chosen:
+        say(f"measuring {row.cell} again")
+        with tempfile.TemporaryDirectory() as folder:
+            again = measure(study, study.cells[row.cell], Path(folder))
+        for attack, bits in row.right.items():
+            shares = [sum(unpack(one, row.n)) / row.n for one in (bits, again.right[attack])]
+            points = round(100 * (shares[1] - shares[0]), 1)
+            yield {"cell": row.cell, "attack": attack, "kept": shares[0], "again": shares[1], "points": points}
+
+
+def _cost(row: Row) -> float:
+    return row.seconds + sum(row.attack_seconds.values())
