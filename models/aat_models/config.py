@@ -168,6 +168,7 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cache: Annotated[bool, help("aat: half of the proposals start from the example's last one")] = True
     kappa: Annotated[float, help("ibp: weight of the worst case against the clean loss, at last", ge=0, le=1)] = 0.8
     ramp: Annotated[float, help("ibp: share of the training in which kappa and the boxes grow", ge=0, le=1)] = 0.7
+    shrink: Annotated[float, help("ibp: weight of the distance between words and what their boxes span", ge=0)] = 0.3
     box: Annotated[list[Literal["word", "char"]], help("ibp: substitutes its boxes span")] = msgspec.field(
         default_factory=lambda: ["word"]
     )

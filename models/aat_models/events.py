@@ -61,8 +61,8 @@ class Step(Base, tag="step"):
     """Training, averaged over the steps since the last such record.
 
     ``metrics`` are named curves: ``loss`` (clean), ``loss_adv``, ``rho_mean``, ``rho_p10``, ``rho_p90``, ``weight_word``,
-    ``weight_char``, ``weight_hull``, ``fooled``, ``lr``, ``examples_per_second``, ``step_seconds``. ``epoch`` is a
-    fraction within the stage.
+    ``weight_char``, ``weight_hull``, ``fooled``, ``certified``, ``kappa``, ``lr``, ``examples_per_second``,
+    ``step_seconds``. ``epoch`` is a fraction within the stage.
     """
 
     step: int
@@ -73,7 +73,7 @@ class Step(Base, tag="step"):
 
 
 class Evaluation(Base, tag="evaluation"):
-    """Figures on a held-out split: ``accuracy``, ``loss``, and ``robust_accuracy`` where it was measured."""
+    """Figures on a held-out split: ``accuracy``, ``loss``, and ``robust_accuracy`` or ``certified_accuracy`` where measured."""
 
     step: int
     split: str

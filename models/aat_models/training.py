@@ -23,8 +23,10 @@ from torch import Tensor
 from aat_datasets.batching import BucketSampler
 from aat_datasets.errors import CheckpointError, ConfigError
 from aat_models import adversaries, checkpoint, devices, distributed, evaluation, optimisers, teacher_forcing
+from aat_models.adversaries.ibp import boxes
 from aat_models.adversaries.none import NoAdversary
 from aat_models.alarms import Alarms, CloserLook
+from aat_models.certification import certified_accuracy
 from aat_models.config import Config
 from aat_models.curves import Curves
 from aat_models.data import TrainingData, surface_of
@@ -325,6 +327,9 @@ class Training:
                     metrics |= evaluation.one_step_robustness(
                         model, texts, self.surface, self._budget, min(limit, ROBUST_LIMIT), self.group
                     )
+                    if self.config.adversary.name == "ibp":
+                        spanned = boxes(self.surface, self.config.adversary.box)
+                        metrics |= certified_accuracy(model, texts, spanned, min(limit, ROBUST_LIMIT))
             if stage != "encoder" and model.decoder is not None:
                 metrics |= evaluation.decoder_loss(model, texts, limit, self.group)
                 metrics |= evaluation.decoder_robustness(model, texts, self.surface, self._budget, limit)
@@ -353,10 +358,11 @@ class Training:
             self.model.load_state_dict(own)
 
     def _score(self, stage: Stage, metrics: dict[str, float]) -> float:
-        """What "best" means: accuracy; with an adversary, accuracy plus robust accuracy; for a decoder, its loss alike."""
+        """What "best" means: accuracy; with an adversary, plus robust (ibp: certified) accuracy; a decoder's loss alike."""
         if stage.name == "decoder":
             return -metrics["decoder_loss"] - (metrics["robust_decoder_loss"] if self._decoder_side(stage) else 0.0)
-        robust = metrics.get("robust_accuracy", 0.0) if self.config.adversary.name != "none" else 0.0
+        held = metrics.get("certified_accuracy", metrics.get("robust_accuracy", 0.0))
+        robust = held if self.config.adversary.name != "none" else 0.0
         return metrics.get("accuracy", 0.0) + robust
 
     def _done(self) -> Done:

@@ -101,7 +101,13 @@ def _live(events: Iterator[Event]) -> Iterator[Event]:
 
 
 def _figures(latest: dict[str, float], left: float | None) -> str:
-    names = {"loss": "loss", "accuracy": "acc", "robust_accuracy": "robust", "decoder_loss": "decoder"}
+    names = {
+        "loss": "loss",
+        "accuracy": "acc",
+        "robust_accuracy": "robust",
+        "certified_accuracy": "certified",
+        "decoder_loss": "decoder",
+    }
     parts = [f"{short} {latest[name]:.3f}" for name, short in names.items() if name in latest]
     if "examples_per_second" in latest:
         parts.append(f"{latest['examples_per_second']:,.0f} ex/s")

@@ -23,8 +23,10 @@ KEYS = configs.keys()
 COMPARED = (
     "dev.accuracy",
     "dev.robust_accuracy",
+    "dev.certified_accuracy",
     "test.accuracy",
     "test.robust_accuracy",
+    "test.certified_accuracy",
     "seconds",
     "step_time_ratio",
 )
