@@ -6,7 +6,12 @@ import os
 
 from aat_datasets.errors import ConfigError
 
-__all__ = ["cores", "default_threads", "thread_settings"]
+__all__ = ["cores", "default_threads", "several", "thread_settings"]
+
+
+def several() -> bool:
+    """Whether this process is one of several that ``torchrun`` started."""
+    return int(os.environ.get("WORLD_SIZE") or "1") > 1
 
 
 def cores() -> int:
@@ -17,10 +22,13 @@ def cores() -> int:
 
 
 def default_threads() -> int:
-    """``AAT_THREADS``, or one less than there are processors, so that a screen beside the work stays fluid."""
+    """``AAT_THREADS``, or one less than there are processors, so that a screen beside the work stays fluid.
+
+    Where ``torchrun`` started several processes on this machine, they share those.
+    """
     given = os.environ.get("AAT_THREADS", "")
     if not given:
-        return max(1, cores() - 1)
+        return max(1, (cores() - 1) // int(os.environ.get("LOCAL_WORLD_SIZE") or "1"))
     if not given.isdecimal() or int(given) < 1:
         raise ConfigError(f"AAT_THREADS: expected a number of threads, got {given!r}")
     return int(given)

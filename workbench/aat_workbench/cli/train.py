@@ -12,10 +12,12 @@ import typer
 from aat_datasets.errors import ConfigError, InputError
 from aat_models import config as configs
 from aat_workbench.cli.output import Json, Quiet, dotted, emit, figure, print_table, say
+from aat_workbench.threads import several
 
 if TYPE_CHECKING:
     from aat_models.config import Config
     from aat_models.events import Event
+    from aat_workbench.runs import RunFolder
 
 __all__ = ["collect", "settings_of", "train"]
 
@@ -59,7 +61,12 @@ def train(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model; see it again with watch, runs show, or in the app."""
+    """Train a model; see it again with watch, runs show, or in the app.
+
+    Several processes train one model with torchrun --no-python --nproc-per-node N -- aat-workbench train ….
+    """
+    if several() and (detach or sweep is not None):
+        raise InputError("under torchrun neither --detach nor --sweep", "start a training for each torchrun")
     if sweep is not None:
         _sweep(sweep, json=json, quiet=quiet)
         return
@@ -152,10 +159,18 @@ def _train(config: Config, *, resume: bool, json: bool, quiet: bool) -> None:
     from aat_workbench.threads import thread_settings
     from aat_workbench.training import claim, drive
 
+    def told(folder: RunFolder) -> RunFolder:
+        say(f"run {folder.name} in {folder.path}", quiet=quiet or json)
+        return folder
+
     os.environ.update(thread_settings())
-    folder = claim(config, resume=resume)
-    say(f"run {folder.name} in {folder.path}", quiet=quiet or json)
-    happening: Iterator[Event] = drive(folder, resume=resume)
+    happening: Iterator[Event]
+    if several():
+        from aat_workbench.together import train_together
+
+        happening = train_together(config, resume=resume, claimed=told)
+    else:
+        happening = drive(told(claim(config, resume=resume)), resume=resume)
     if not json and not quiet:
         from aat_workbench.cli.progress import shown
 
