@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from aat_datasets.errors import AatError
 from aat_models.events import AttackResult
@@ -33,6 +34,7 @@ from ..targets import (
     targets,
 )
 from ..widgets.controls import AttackControls
+from ..widgets.finding import FindLine
 from ..widgets.painted import clip
 from ..widgets.probe import ProbePanel
 from ..widgets.results import FILTERS, SORTS, STATUS, ResultsTable, label_name
@@ -74,6 +76,7 @@ class AdversarialPane(Pane):
         yield Static("", id="progress", markup=False)
         with Vertical(id="body"):
             with Vertical(id="results-box", classes="box"):
+                yield FindLine("contains…   words of either text, or a class", id="find")
                 yield ResultsTable(empty=EMPTY, id="results")
             with Vertical(id="telling"):
                 with Vertical(id="verdict-box", classes="box"):
@@ -170,6 +173,7 @@ class AdversarialPane(Pane):
         yield PaneCommand("Probe", "Type a text; the models answer as you type", self.action_probe)
         if self.table.results:
             yield PaneCommand("Export the table", "Key e; CSV or JSONL", self.action_export)
+            yield PaneCommand("Find results", "Key /; by their texts or classes", self.action_find)
             yield PaneCommand("All classes", "Show the texts of every class", lambda: self._show_class(None))
             for label in sorted({result.label for result in self.table.results}):
                 name = clip(label_name(self._labels, label), 40)
@@ -314,6 +318,9 @@ class AdversarialPane(Pane):
         notes = [SORTS[self.table.sort]]
         if self.table.only is not None:
             notes.insert(0, f"only {clip(label_name(self._labels, self.table.only), 40)}")
+        found = self.query_one(FindLine).value.strip()
+        if found:
+            notes.insert(0, f"with “{clip(found, 40)}”")
         box.border_subtitle = Text(f" {' · '.join(notes)} ") if self.table.results else None
 
     def on_results_table_highlighted(self, event: ResultsTable.Highlighted) -> None:
@@ -344,7 +351,7 @@ class AdversarialPane(Pane):
             return self.is_mounted and self.attacking
         if action in ("copy", "show_text", "probe_this"):
             return result is not None
-        return action not in ("export", "class", "filter", "sort") or bool(self.table.results)
+        return action not in ("export", "class", "filter", "find", "sort") or bool(self.table.results)
 
     def action_step(self, by: int) -> None:
         """Look at the text one edit earlier or later."""
@@ -432,6 +439,20 @@ class AdversarialPane(Pane):
         here = there.index(self.table.filter) if self.table.filter in there else -1
         self.table.set_filter(there[(here + 1) % len(there)])
         self._tell_results()
+
+    def action_find(self) -> None:
+        """Only the results that contain what is typed."""
+        self.query_one(FindLine).begin()
+
+    @on(Input.Changed, "#find")
+    def _find(self, event: Input.Changed) -> None:
+        event.stop()
+        self.table.set_text_shown(event.value)
+        self._tell_results()
+
+    def on_find_line_left(self, event: FindLine.Left) -> None:
+        event.stop()
+        self.table.focus()
 
     def action_class(self) -> None:
         """Only the texts of the class of the one under the cursor; again: all."""

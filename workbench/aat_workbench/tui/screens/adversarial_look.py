@@ -9,9 +9,9 @@ __all__ = ["ABOUT", "BINDINGS", "CSS"]
 ABOUT = (
     "Attacks a trained model with small edits that keep the meaning, and shows for every example which words were "
     "changed, how far each change moved the model, and how much each word mattered before. ← and → step through the "
-    "edits, u leaves one out. The probe answers a text while you type it; enter there asks what would break it. "
-    "A second model B answers beside A. The last of the models opens a line for any target: py:module:function, "
-    "http://…, RUN@step-1200."
+    "edits, u leaves one out. / shows the results that contain what is typed: words of either text, names of classes. "
+    "The probe answers a text while you type it; enter there asks what would break it. A second model B answers beside "
+    "A. The last of the models opens a line for any target: py:module:function, http://…, RUN@step-1200."
 )
 
 BINDINGS: list[BindingType] = [
@@ -25,6 +25,7 @@ BINDINGS: list[BindingType] = [
     ),
     Binding("u", "undo", "undo edit", tooltip="leave one edit out, or put it back", id="adversarial.undo"),
     Binding("f", "filter", "filter", tooltip="next status", id="adversarial.filter"),
+    Binding("slash", "find", "find", key_display="/", tooltip="only results that contain a text", id="adversarial.find"),
     Binding("c", "class", "class", tooltip="only texts of this one's class, or all", id="adversarial.class"),
     Binding("s", "sort", "sort", id="adversarial.sort"),
     Binding("m", "salience", "salience", tooltip="gradient × input, integrated gradients", id="adversarial.salience"),

@@ -147,6 +147,7 @@ class ResultsTable(ScrollView, can_focus=True):
         self._sort: Sort = "found"
         self._filter = "all"
         self._class: int | None = None
+        self._parts: list[str] = []  # of the text that is looked for, in lower case
         self._told: AttackResult | None = None
 
     # Data
@@ -179,8 +180,8 @@ class ResultsTable(ScrollView, can_focus=True):
         return self._shown
 
     def count(self, status: str) -> int:
-        """Results of a status, among those of the class that is shown."""
-        return sum(status in ("all", r.status) and self._class in (None, r.label) for r in self._results)
+        """Results of a status, among those of the class and the text that are shown."""
+        return sum(status in ("all", r.status) for r in self._results if self._wanted(r))
 
     def reset(self, labels: Sequence[str], results: Iterable[AttackResult] = ()) -> None:
         """Begin anew with these class names and results."""
@@ -218,9 +219,24 @@ class ResultsTable(ScrollView, can_focus=True):
         self._class = label
         self._arrange()
 
+    def set_text_shown(self, text: str) -> None:
+        """Show the results that contain every word of ``text``, in either case, in either text or a class's name."""
+        self._parts = text.lower().split()
+        self._arrange()
+
+    def _wanted(self, result: AttackResult) -> bool:
+        if self._class not in (None, result.label):
+            return False
+        if not self._parts:
+            return True
+        classes = (result.label, result.prediction, result.adversarial_prediction)
+        names = "\n".join(label_name(self._labels, label) for label in classes)
+        whole = f"{result.text}\n{result.adversarial}\n{names}".lower()
+        return all(part in whole for part in self._parts)
+
     def _arrange(self) -> None:
         current = self.current
-        shown = [r for r in self._results if self._filter in ("all", r.status) and self._class in (None, r.label)]
+        shown = [r for r in self._results if self._filter in ("all", r.status) and self._wanted(r)]
         if self._sort != "found":
             shown.sort(key=_KEYS[self._sort])
         self._shown = shown
@@ -289,7 +305,9 @@ class ResultsTable(ScrollView, can_focus=True):
             return self._strip([(head, self.get_component_rich_style("results--head", partial=True))], width)
         row = y - 1 + round(self.scroll_y)
         if not self._shown:
-            lines = self._empty.split("\n") if not self._results else ["No result of this kind; f and c show others."]
+            lines = (
+                self._empty.split("\n") if not self._results else ["No result of this kind; f, c and / show others."]
+            )
             quiet = self.get_component_rich_style("results--quiet", partial=True)
             text = clip(lines[y - 2], width - 2) if 2 <= y < len(lines) + 2 else ""
             return self._strip([("  " + text, quiet)], width)
