@@ -43,7 +43,13 @@ class Group:
     gone.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0, store: torch.distributed.distributed_c10d.Store | None = None) -> None:
+    def __init__(
+        self,
+        rank: int = 0,
+        size: int = 1,
+        local_rank: int = 0,
+        store: torch.distributed.distributed_c10d.Store | None = None,
+    ) -> None:
         self.rank = rank
         self.size = size
         self.local_rank = local_rank
@@ -153,5 +159,5 @@ def _ask(call: Callable[[], object]) -> None:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1][:200]
         raise TrainingError(
-            f"another process of this training is gone: {reason}", "what it said stands above; --resume goes on"
+            f"another process of this command is gone: {reason}", "what it said stands above; --resume goes on"
         ) from error

@@ -67,7 +67,7 @@ def test_one_that_is_killed_ends_the_other_and_they_go_on_exactly(tmp_path: Path
     os.kill(follower(process.pid, folder.written_status().pid), signal.SIGKILL)
     code, said = ended(process)
     assert code != 0
-    assert "another process of this training is gone" in said
+    assert "another process of this command is gone" in said
     failed = folder.history()[-1]
     assert isinstance(failed, Failed) and "another process" in failed.error and folder.status().state == "failed"
 
@@ -88,3 +88,53 @@ def test_what_cannot_be_begun_is_said_once_and_both_end(tmp_path: Path) -> None:
     code, said = ended(torchrun(tmp_path, "train", "--run", "..", "--set", "data.limit=20"))
     assert code != 0
     assert said.count("run name '..' is unfit") == 1 and "is gone" not in said
+
+
+def attacked(*more: str) -> tuple[str, ...]:
+    return ("attack", "builtin:tiny", "--recipe", "deepwordbug", "-n", "60", "--json", *more)
+
+
+def test_an_attack_shared_out_finds_what_one_process_finds(tmp_path: Path) -> None:
+    import json
+
+    paths = os.pathsep.join(str(TOP / name) for name in ("datasets", "models", "workbench"))
+    alone = subprocess.run(
+        [sys.executable, "-m", "aat_workbench.cli.start", *attacked()],
+        env={**os.environ, "PYTHONPATH": paths, "AAT_RUNS": str(tmp_path / "one"), "AAT_DATA": str(data_root())},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert alone.returncode == 0, alone.stderr
+    process = torchrun(tmp_path, *attacked())
+    printed, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    one, two = json.loads(alone.stdout), json.loads(printed)
+    timed = {"path", "seconds", "examples_per_second", "queries_per_second", "forward_share"}
+    assert {key: one[key] for key in one.keys() - timed} == {key: two[key] for key in two.keys() - timed}
+    found = []
+    for path in (one["path"], two["path"]):
+        lines = [json.loads(line) for line in (Path(path) / "results.jsonl").read_text().splitlines()]
+        found.append(
+            {line.pop("id"): {k: v for k, v in line.items() if k not in ("time", "seconds")} for line in lines}
+        )
+    assert found[0] == found[1] and len(found[0]) == 60
+    assert sorted(path.name for path in Path(two["path"]).glob("results*")) == ["results.jsonl"]
+
+
+def test_parts_of_a_shared_attack_that_was_killed_are_gone_on_with(tmp_path: Path) -> None:
+    process = torchrun(tmp_path, *attacked())
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    (path,) = (tmp_path / "runs").rglob("results.jsonl")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:20]))  # as if both had been killed: some here, some there, the last line torn
+    (path.parent / "results-1.jsonl").write_bytes(b"".join(lines[15:40]) + lines[41][:30])
+    (path.parent / "summary.json").unlink()
+    process = torchrun(tmp_path, *attacked("--resume"))
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    again = path.read_bytes().splitlines(keepends=True)
+    assert again[:40] == lines[:40]  # what was there is there once, and was not asked again
+    assert len(again) == 60 and (path.parent / "summary.json").is_file()
+    assert [name.name for name in path.parent.glob("results*")] == ["results.jsonl"]

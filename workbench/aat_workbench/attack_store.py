@@ -5,6 +5,7 @@
     runs/RUN/attacks/greedy-1/
       config.toml      complete: target, checkpoint, texts, caps, seed, surface, temperature
       results.jsonl    one AttackResult a line, in order of completion; a torn last line is healed
+      results-1.jsonl  what process 1 of several found, until process 0 takes it over
       timing.json      seconds so far, kept across interruptions
       summary.json     written last: the attack is complete
       .lock            held by the process that attacks (locking.py)
@@ -119,7 +120,7 @@ class AttackFolder:
                 continue
             differing = settings.differences(stored)
             if not differing:
-                return cls(path, stored)._claim()._load()
+                return cls(path, stored)._claim().take_parts()
             near = near or f"{path.name} differs in: {', '.join(differing)}"
         return near or "without --resume a new attack begins"
 
@@ -148,13 +149,31 @@ class AttackFolder:
 
     def _load(self) -> AttackFolder:
         kept: dict[int, AttackResult] = {}
-        for record in history(self.path / "results.jsonl"):
-            if isinstance(record, AttackResult):
-                kept.setdefault(record.id, record)
+        for path in (self.path / "results.jsonl", *self._parts()):
+            for record in history(path):
+                if isinstance(record, AttackResult):
+                    kept.setdefault(record.id, record)
         self.results = list(kept.values())
         with contextlib.suppress(OSError, msgspec.DecodeError):  # the times are lost then, and nothing else
             self.timing = msgspec.json.decode((self.path / "timing.json").read_bytes(), type=Timing)
         return self
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.path.glob("results-*.jsonl"))
+
+    def take_parts(self) -> AttackFolder:
+        """Itself, with what other processes found, if any were at it, moved into ``results.jsonl``."""
+        parts = self._parts()
+        if parts:
+            found = {record.id for record in history(self.path / "results.jsonl") if isinstance(record, AttackResult)}
+            with self.writer() as writer:
+                for record in (record for part in parts for record in history(part)):
+                    if isinstance(record, AttackResult) and record.id not in found:
+                        found.add(record.id)
+                        writer.append(record)
+            for part in parts:  # after what they hold is on the disk
+                part.unlink()
+        return self._load()
 
     def writer(self) -> RunWriter:
         """The appender to ``results.jsonl``."""

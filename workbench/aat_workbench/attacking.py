@@ -20,11 +20,13 @@ from aat_workbench.attack_checks import OpenedChecks, open_checks
 from aat_workbench.attack_request import AttackRequest
 from aat_workbench.attack_store import AttackFolder, AttackSettings
 from aat_workbench.attack_texts import AttackTexts, Substitutes, attack_texts, surface_of
+from aat_workbench.eventlog import RunWriter
 from aat_workbench.summary import Timing, summarise
 
 if TYPE_CHECKING:
     from aat_datasets.records import Example
     from aat_models.attacks import Attack
+    from aat_models.distributed import Group
     from aat_workbench.targets import Target
 
 __all__ = ["AttackRequest", "AttackRun", "run_attack"]
@@ -36,6 +38,14 @@ _CAPS = (
 _TIMING_EVERY = 2.0  # seconds between two writes of timing.json
 
 _FEWEST_CALIBRATION_TEXTS = 20  # a temperature fitted on fewer says nothing
+
+
+class _Work(msgspec.Struct):
+    """What several processes share out: where results go (empty: nowhere), how to attack, which texts are done."""
+
+    path: str
+    settings: AttackSettings
+    done: list[int]
 
 
 class AttackRun:
@@ -51,6 +61,7 @@ class AttackRun:
             attacked alike.
         runs_root: where the runs are that the request names.
         reuse: go on with an attack of the same settings where there is one, begin one where there is none.
+        group: processes that share the texts out among them; rank 0 has all results in the end, and the folder.
 
     Attributes:
         path: the folder it is kept in; None where it is not, or before the first results.
@@ -70,6 +81,7 @@ class AttackRun:
         surface: tuple[Substitutes, str] | None = None,
         runs_root: Path | None = None,
         reuse: bool = False,
+        group: Group | None = None,
     ) -> None:
         from aat_models.attacks import find
 
@@ -81,6 +93,7 @@ class AttackRun:
         self.found_before = 0
         self._surface = surface
         self._reuse = reuse
+        self._group = group
         self._request = request
         self._runs_root = runs_root
         self._checks: OpenedChecks | None = None
@@ -116,17 +129,21 @@ class AttackRun:
         settings = self._wanted(texts, surface_hash)
         self._prepared([], settings, substitutes)  # what the recipe misses is said before a folder is made
         yield [Progress(done=0, total=self.total, message="calibrating")]
-        folder = self._open(texts, settings)
+        folder, work = self._begin(texts, settings)
         try:
-            settings = self._settings = folder.settings if folder is not None else settings
-            done = {result.id for result in self.results}
-            examples = [example for example in texts.examples if example.row not in done]
+            settings = self._settings = work.settings
+            examples = [example for example in texts.examples if example.row not in set(work.done)]
+            if self._group is not None:
+                examples = examples[self._group.rank :: self._group.size]
             attack = self._prepared(examples, settings, substitutes)
             words = [self.target.words(example.text) for example in texts.examples] if self._request.fluency else []
             self._warnings += [*attack.warnings, *self._checks.warnings(words)]
             yield [Notice(message=warning, level="warning") for warning in self._warnings]
             yield [self._progress()]
-            yield from self._attack(attack, folder)
+            yield from self._attack(attack, folder, self._writer(folder, work.path))
+            self._together(folder)
+            if folder is not None:
+                folder.write_summary(self.summary)
         finally:
             if folder is not None:
                 folder.close()
@@ -154,8 +171,7 @@ class AttackRun:
     def _progress(self) -> Progress:
         return Progress(done=len(self.results), total=self.total, message=f"{self._recipe.name} on {self.target.name}")
 
-    def _attack(self, attack: Attack, folder: AttackFolder | None) -> Iterator[list[Event]]:
-        writer = folder.writer() if folder is not None else None
+    def _attack(self, attack: Attack, folder: AttackFolder | None, writer: RunWriter | None) -> Iterator[list[Event]]:
         before = self._timing
         written = time.monotonic()
         try:
@@ -176,11 +192,50 @@ class AttackRun:
         except VictimError as error:
             raise VictimError(error.message, self._kept(error.hint)) from error
         finally:
-            if folder is not None and writer is not None:
+            if writer is not None:
                 writer.close()
+            if folder is not None:
                 folder.write_timing(self._timing, lasting=True)
+
+    # several processes ------------------------------------------------------------------------------------------
+
+    def _begin(self, texts: AttackTexts, settings: AttackSettings) -> tuple[AttackFolder | None, _Work]:
+        """Opens the folder, in rank 0 alone, and says what is to be done; the others hear it."""
+        group = self._group
+        if group is not None and group.rank:
+            told = group.tell()
+            if not told:
+                raise SystemExit(1)  # rank 0 says why
+            return None, msgspec.json.decode(told, type=_Work)
+        try:
+            folder = self._open(texts, settings)
+        except BaseException:
+            if group is not None:
+                group.tell()
+            raise
+        path = str(folder.path.absolute()) if folder is not None else ""
+        work = _Work(path, folder.settings if folder is not None else settings, [r.id for r in self.results])
+        if group is not None:
+            group.tell(msgspec.json.encode(work))
+        return folder, work
+
+    def _writer(self, folder: AttackFolder | None, path: str) -> RunWriter | None:
         if folder is not None:
-            folder.write_summary(self.summary)
+            return folder.writer()
+        other = self._group is not None and self._group.rank > 0 and path
+        return RunWriter(Path(path) / f"results-{self._group.rank}.jsonl") if self._group and other else None
+
+    def _together(self, folder: AttackFolder | None) -> None:
+        """All results in rank 0, and as the attack's time that of the process that took longest."""
+        if self._group is None:
+            return
+        told = [
+            msgspec.json.decode(part, type=Timing) for part in self._group.gather(msgspec.json.encode(self._timing))
+        ]
+        self._timing = max(told, key=lambda timing: timing.seconds)
+        if folder is not None:
+            self.results = folder.take_parts().results
+            folder.write_timing(self._timing, lasting=True)
 
     def _kept(self, hint: str) -> str:
         """What a user can do after the victim has gone: the reason's own hint, and what is on disk."""

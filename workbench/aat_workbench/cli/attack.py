@@ -18,8 +18,10 @@ from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
 from aat_workbench.outcome import reduced, words_left
 from aat_workbench.summary import REDUCTION
 from aat_workbench.terminal import visible
+from aat_workbench.threads import several
 
 if TYPE_CHECKING:
+    from aat_models.distributed import Group
     from aat_workbench.attacking import AttackRun
 
 __all__ = ["TARGETS", "attack", "shown"]
@@ -78,7 +80,10 @@ def attack(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search for small edits that change a model's prediction; results are kept and resumable."""
+    """Search for small edits that change a model's prediction; results are kept and resumable.
+
+    Several processes share the texts with torchrun --no-python --nproc-per-node N -- aat-workbench attack ….
+    """
     if listing:
         _list(json)
         return
@@ -98,6 +103,7 @@ def attack(
     if save_as:
         _check_saving(save_as, names, replace=replace)
     os.environ.update(thread_settings())
+    group, quiet = _group(quiet)
     opened = open_target(target, http=HttpOptions(http_batch, http_timeout, http_retries, rate=http_rate).check())
     runs: list[AttackRun] = []
     for name in names:
@@ -115,15 +121,31 @@ def attack(
             seed=seed,
             resume=resume,
         )
-        run = AttackRun(opened, request)
+        run = AttackRun(opened, request, group=group)
         runs.append(run)
         _one(run, quiet=quiet)
+        if group is not None and group.rank:
+            continue
         if json and not save_as:
             emit(run.summary)  # as soon as it is there: the next attack may take hours
         elif not json:
             _print(run.summary, run.results, run.labels, quiet=quiet)
-    if save_as:
+    if save_as and (group is None or not group.rank):
         _save(save_as, runs, replace=replace, json=json, quiet=quiet)
+    if group is not None:
+        from aat_models.distributed import leave
+
+        leave(group)
+
+
+def _group(quiet: bool) -> tuple[Group | None, bool]:
+    """The processes that ``torchrun`` started, and whether this one says nothing."""
+    if not several():
+        return None, quiet
+    from aat_models.distributed import join
+
+    group = join()
+    return group, quiet or group.rank > 0
 
 
 def _check_saving(dataset: str, recipes: Sequence[str], *, replace: bool) -> None:
