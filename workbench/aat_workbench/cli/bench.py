@@ -115,7 +115,7 @@ def robustness(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="print the tables as Markdown and measure nothing")
     ] = False,
-    cell: Annotated[str, typer.Option(hidden=True)] = "",
+    cell: Annotated[str, typer.Option("--cell", hidden=True, help="measure one cell and print its row")] = "",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
