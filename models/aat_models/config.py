@@ -141,8 +141,8 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     epsilon: Annotated[
         float, help("methods in a ball: its radius, relative to the norm of the text's word vectors", gt=0)
     ] = 0.1
-    families: Annotated[list[Literal["word", "char", "hull", "ball"]], help("aat: adversary families")] = msgspec.field(
-        default_factory=lambda: ["word", "char", "hull"]
+    families: Annotated[list[Literal["word", "char", "any", "hull", "ball"]], help("aat: adversary families")] = (
+        msgspec.field(default_factory=lambda: ["word", "char", "hull"])
     )
     mixing: Annotated[
         Literal["hedge", "uniform", "average", "max"],

@@ -60,8 +60,8 @@ class Resumed(Base, tag="resumed"):
 class Step(Base, tag="step"):
     """Training, averaged over the steps since the last such record.
 
-    ``metrics`` are named curves: ``loss`` (clean), ``loss_adv``, ``rho_mean``, ``rho_p10``, ``rho_p90``, ``weight_word``,
-    ``weight_char``, ``weight_hull``, ``fooled``, ``certified``, ``kappa``, ``lr``, ``examples_per_second``,
+    ``metrics`` are named curves: ``loss`` (clean), ``loss_adv``, ``rho_mean``, ``rho_p10``, ``rho_p90``, ``beta``,
+    ``weight_FAMILY`` and ``error_FAMILY`` of aat's families, ``fooled``, ``certified``, ``kappa``, ``lr``, ``examples_per_second``,
     ``step_seconds``. ``epoch`` is a fraction within the stage.
     """
 

@@ -209,7 +209,7 @@ def test_mixing_all_families_takes_the_mean_or_each_texts_worst(scene) -> None:
         adversary = AdaptiveAdversary(setting._replace(config=config(adversary__mixing=mixing).adversary))
         assert adversary.cost == 12.0
         adversary.step(model, batch, 0.5)
-        assert adversary.mixture.tally[1].tolist() == [12.0, 12.0, 12.0]
+        assert adversary.mixture.counted()[1].tolist() == [12.0, 12.0, 12.0]
 
 
 def test_beta_falls_while_the_clean_loss_is_over_its_price_and_comes_back() -> None:
@@ -235,7 +235,7 @@ def test_the_probe_measures_every_family_on_held_out_texts_and_leaves_the_model_
         asked.append(k)
         return batch
 
-    chosen = config(adversary__families=["word", "char", "hull", "ball"], adversary__probe=True, adversary__budget=1.0)
+    chosen = config(adversary__families=["word", "char", "hull", "any"], adversary__probe=True, adversary__budget=1.0)
     adversary = AdaptiveAdversary(setting._replace(config=chosen.adversary, probe=held_out))
     with torch.no_grad():
         logits = model.eval()(batch.ids, batch.lengths)
@@ -445,5 +445,6 @@ def test_state_of_the_adaptive_adversary_survives_a_round_trip(scene) -> None:
     two.restore({name: tensor.clone() for name, tensor in tensors.items()}, values)
     assert torch.equal(one.radii.rho, two.radii.rho)
     assert torch.equal(one.cache, two.cache)
-    assert torch.equal(one.mixture.tally, two.mixture.tally)
+    assert torch.equal(one.mixture.counted(), two.mixture.counted())
+    assert one.mixture.counted().any()
     assert (one.radii.rho != setting.config.rho_start).any()

@@ -58,7 +58,7 @@ def test_every_adversary_learns_the_toy_task_and_resumes_to_the_bit(adversary: s
 
 def test_everything_that_adapts_in_aat_resumes_to_the_bit(tmp_path: Path) -> None:
     """With the probe, the price on beta, and a second ascent on; the updates fall on both sides of the checkpoint."""
-    families = ["word", "char", "hull", "ball"]
+    families = ["word", "char", "any", "hull", "ball"]
     parts = {"families": families, "probe": True, "reference": 1e-6, "tolerance": 0.0, "second_step": 0.3}
     settings = {f"adversary__{key}": value for key, value in (parts | {"dual_rate": 50.0}).items()}
     chosen = config(adversary__name="aat", train__epochs=9.0, train__lr=0.02, train__log_every=10, **settings)

@@ -7,7 +7,6 @@ to first order, whatever the family. Each example carries its own radius (``radi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +18,7 @@ from aat_models.adversaries.base import Batch, Setting, clean_pass, consistencie
 from aat_models.adversaries.hull import corners
 from aat_models.adversaries.mixture import Mixture
 from aat_models.adversaries.price import Price
-from aat_models.adversaries.proposals import gains, positions, propose
+from aat_models.adversaries.proposals import Vectors, gains, positions, propose
 from aat_models.adversaries.radii import Radii
 from aat_models.adversaries.surface import SYNONYMS
 from aat_models.distributed import Group
@@ -27,8 +26,6 @@ from aat_models.embeddings import StepVectors
 from aat_models.text_model import TextModel
 
 __all__ = ["AdaptiveAdversary", "Ascent"]
-
-Vectors = Callable[[Tensor], Tensor]  # ids (…) → vectors (…, E)
 
 
 class Ascent(NamedTuple):
@@ -47,8 +44,8 @@ class Ascent(NamedTuple):
 class AdaptiveAdversary:
     """See the module.
 
-    Families: ``word`` (synonyms), ``char`` (character variants), ``hull`` (weighted means of synonyms), ``ball`` (the worst
-    shift of all word vectors, to first order).
+    Families: ``word`` (synonyms), ``char`` (character variants), ``any`` (both, in one text), ``hull`` (weighted means of
+    synonyms), ``ball`` (the worst shift of all word vectors, to first order).
     """
 
     replays = 1
@@ -92,13 +89,13 @@ class AdaptiveAdversary:
             self.mixture.count(which, fooled[-1])
             passes.append((name, embedded))
         total = self.price.beta * self.mixture.combine(torch.stack(losses))
-        if config.gamma and not {"word", "hull"}.isdisjoint(names):
+        if config.gamma and not {"word", "any", "hull"}.isdisjoint(names):
             total = total + config.gamma * self.pull(clean.vectors, batch.ids)
         total.backward()
         worst = torch.stack(fooled).any(0)
         self.radii.track(batch.rows, worst, progress)
         for name, embedded in passes:
-            if config.cache and name in ("word", "char") and embedded.grad is not None:
+            if config.cache and name in ("word", "char", "any") and embedded.grad is not None:
                 self.remember(name, ascent._replace(gradient=embedded.grad))
         clean.vectors.backward()
         figures = {"loss": clean.loss, "loss_adv": torch.stack(entropies).mean(), "fooled": worst.float().mean()}
@@ -193,7 +190,9 @@ class AdaptiveAdversary:
         return float(entropy.detach()) / len(batch.labels)
 
     def curves(self) -> dict[str, float | Tensor]:
-        figures: dict[str, float | Tensor] = {**self.radii.curves(), **self.mixture.curves(), "beta": self.price.beta}
+        figures: dict[str, float | Tensor] = {**self.radii.curves(), **self.mixture.curves()}
+        if self.config.reference:
+            figures["beta"] = self.price.beta
         if self.config.probe and self.slice is not None:
             figures |= {f"error_{name}": self.errors[k].clone() for k, name in enumerate(self.mixture.names)}
         return figures
@@ -270,4 +269,4 @@ class AdaptiveAdversary:
 
 def columns(family: str) -> slice:
     """The surface's columns a family draws from."""
-    return {"char": slice(SYNONYMS, None), "ball": slice(0, 0)}.get(family, slice(0, SYNONYMS))
+    return {"char": slice(SYNONYMS, None), "any": slice(None), "ball": slice(0, 0)}.get(family, slice(0, SYNONYMS))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from aat_models.embeddings import StepVectors
+__all__ = ["Vectors", "gains", "positions", "propose"]
 
-__all__ = ["gains", "positions", "propose"]
+Vectors = Callable[[Tensor], Tensor]  # ids (…) → vectors (…, E)
 
 
-def gains(vectors: StepVectors, ids: Tensor, candidates: Tensor, gradient: Tensor) -> Tensor:
+def gains(vectors: Vectors, ids: Tensor, candidates: Tensor, gradient: Tensor) -> Tensor:
     """First-order gain in loss of every substitute, ``(B, T, S)``, −inf where there is none.
 
     ``ids`` ``(B, T)``, ``candidates`` ``(B, T, S)``; ``gradient`` ``(B, T, E)`` is that of each text's loss by its word vectors.

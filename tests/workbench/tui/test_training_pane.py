@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -22,6 +23,7 @@ from aat_workbench.tui.new_run import NewRun, form_config
 from aat_workbench.tui.overlays import Confirm
 from aat_workbench.tui.run_view import RunView, duration, refresh
 from aat_workbench.tui.screens.training import TrainingPane
+from aat_workbench.tui.widgets.charts import charts_of
 from aat_workbench.tui.widgets.curves import CurveChart
 from aat_workbench.tui.widgets.table import VirtualTable
 
@@ -98,6 +100,17 @@ async def test_charts_show_families_radius_and_turn_pages(runs: Path) -> None:
         assert chart(app, 0)[0].startswith("A clean")
         await pilot.press("down")
         assert "this run has no such figures" in chart(app, 3)[0]
+
+
+def test_rare_charts_are_there_for_runs_that_have_their_figures() -> None:
+    class Run(NamedTuple):
+        name: str
+        series: dict[str, object]
+
+    plain = {kind.title for kind in charts_of([])}
+    assert plain == {kind.title for kind in charts_of([Run("a", {"loss": None})])}
+    more = {kind.title for kind in charts_of([Run("a", {"loss": None}), Run("b", {"beta": None})])}
+    assert more - plain == {"β: weight of the adversarial loss"}
 
 
 async def test_the_log_says_why_a_run_failed(runs: Path) -> None:

@@ -24,7 +24,7 @@ from aat_workbench.tui.pane import Pane, PaneCommand
 from aat_workbench.tui.run_tables import CONFIG_COLUMNS, LOG_COLUMNS, config_rows, log_rows, run_columns, run_row
 from aat_workbench.tui.run_view import RunView
 from aat_workbench.tui.screens.training_look import ABOUT, BINDINGS, CSS, ON_A_RUN
-from aat_workbench.tui.widgets.charts import CHARTS, ChartKind, curves_of
+from aat_workbench.tui.widgets.charts import ChartKind, charts_of, curves_of
 from aat_workbench.tui.widgets.curves import CurveChart
 from aat_workbench.tui.widgets.overview import Overview
 from aat_workbench.tui.widgets.table import VirtualTable
@@ -50,6 +50,7 @@ class TrainingPane(Pane):
         self._pinned: list[str] = []
         self._slots: dict[str, int] = {}
         self._first_chart = 0
+        self._charts = charts_of(())
         self._drawn: object = None
         self._timer: Timer | None = None
         self._demo_log: Path | None = None
@@ -177,12 +178,14 @@ class TrainingPane(Pane):
     def _chart_kinds(self) -> list[ChartKind | None]:
         """What each of the six chart places shows at this size; ``None`` where the place is not there."""
         count = 6 if self.has_class("-large") else 2 if self.has_class("-short") else 4
-        kinds = [CHARTS[(self._first_chart + place) % len(CHARTS)] for place in range(count)]
+        charts = self._charts
+        kinds = [charts[(self._first_chart + place) % len(charts)] for place in range(count)]
         return [*kinds, *([None] * (6 - count))]
 
     def _draw_charts(self, shown: list[RunView]) -> None:
         waiting = bool(shown) and shown[0].status.active
         empty = "nothing recorded yet" if waiting else "this run has no such figures"
+        self._charts = charts_of(shown)
         for place, kind in enumerate(self._chart_kinds()):
             chart = self.query_one(f"#chart-{place}", CurveChart)
             chart.display = kind is not None
@@ -237,7 +240,8 @@ class TrainingPane(Pane):
 
     def action_view(self) -> None:
         count = sum(kind is not None for kind in self._chart_kinds())
-        self._first_chart = (self._first_chart + count) % len(CHARTS) if self._first_chart + count < len(CHARTS) else 0
+        following = self._first_chart + count
+        self._first_chart = following if following < len(self._charts) else 0
         self._draw(force=True)
 
     def action_config(self) -> None:

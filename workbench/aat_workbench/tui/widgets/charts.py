@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from .curves import Curve
 
-__all__ = ["CHARTS", "ChartKind", "curves_of"]
+__all__ = ["ChartKind", "charts_of", "curves_of"]
 
 
 class Metric(NamedTuple):
@@ -21,11 +21,16 @@ class Metric(NamedTuple):
 
 
 class ChartKind(NamedTuple):
-    """A chart. ``one_run``: its curves are told apart by colour, so it shows the run under the cursor only."""
+    """A chart.
+
+    ``one_run``: its curves are told apart by colour, so it shows the run under the cursor only. ``rare``: it is there only where
+    a shown run has its figures.
+    """
 
     title: str
     metrics: tuple[Metric, ...]
     one_run: bool = False
+    rare: bool = False
 
 
 CHARTS = (
@@ -52,7 +57,9 @@ CHARTS = (
         (
             Metric("weight_word", "word", letter="w"),
             Metric("weight_char", "char", letter="c"),
+            Metric("weight_any", "any", letter="a"),
             Metric("weight_hull", "hull", letter="h"),
+            Metric("weight_ball", "ball", letter="b"),
         ),
         one_run=True,
     ),
@@ -60,6 +67,19 @@ CHARTS = (
     ChartKind("examples a second", (Metric("examples_per_second", "rate", best="max"),)),
     ChartKind("fooled: share of examples an adversary turned", (Metric("fooled", "fooled"),)),
     ChartKind("seconds a step", (Metric("step_seconds", "step", best="min"),)),
+    ChartKind(
+        "robust error of each family, held out",
+        (
+            Metric("error_word", "word", letter="w"),
+            Metric("error_char", "char", letter="c"),
+            Metric("error_any", "any", letter="a"),
+            Metric("error_hull", "hull", letter="h"),
+            Metric("error_ball", "ball", letter="b"),
+        ),
+        one_run=True,
+        rare=True,
+    ),
+    ChartKind("β: weight of the adversarial loss", (Metric("beta", "beta"),), rare=True),
 )
 
 
@@ -77,6 +97,12 @@ class Charted(Protocol):
     def name(self) -> str: ...
     @property
     def series(self) -> Mapping[str, Points]: ...
+
+
+def charts_of(runs: Sequence[Charted]) -> list[ChartKind]:
+    """The charts these runs are shown in."""
+    recorded = {name for run in runs for name in run.series}
+    return [kind for kind in CHARTS if not kind.rare or any(metric.name in recorded for metric in kind.metrics)]
 
 
 def curves_of(kind: ChartKind, runs: Sequence[Charted], slots: dict[str, int]) -> list[Curve]:
