@@ -61,8 +61,8 @@ class Step(Base, tag="step"):
     """Training, averaged over the steps since the last such record.
 
     ``metrics`` are named curves: ``loss`` (clean), ``loss_adv``, ``rho_mean``, ``rho_p10``, ``rho_p90``, ``beta``,
-    ``weight_FAMILY`` and ``error_FAMILY`` of aat's families, ``fooled``, ``certified``, ``kappa``, ``lr``, ``examples_per_second``,
-    ``step_seconds``. ``epoch`` is a fraction within the stage.
+    ``weight_FAMILY`` and ``error_FAMILY`` of aat's families, ``fooled``, ``certified``, ``kappa``, ``lr``,
+    ``examples_per_second``, ``step_seconds``. ``epoch`` is a fraction within the stage.
     """
 
     step: int
