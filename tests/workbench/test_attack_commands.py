@@ -130,14 +130,15 @@ from aat_models.attacks import tiny
 from aat_models.attacks.victim import score_texts
 
 def slow(texts):
-    time.sleep(0.05)
+    time.sleep(0.2)
     return score_texts(tiny.TinyVictim(), texts)
 """
 
 
 def test_an_interrupted_attack_says_what_was_kept_and_goes_on(place: Path):
     (place / "command_victims.py").write_text(SLOW, encoding="utf-8")
-    rows = "\n".join(f"a great film with good acting and number{i}\tpositive" for i in range(150))
+    # The longer a text, the more rounds its attack takes: the first ends seconds before the last.
+    rows = "\n".join(f"a film with {'great ' * (1 + i % 15)}acting and number{i}\tpositive" for i in range(150))
     (place / "texts.tsv").write_text("text\tlabel\n" + rows + "\nterrible\tnegative\n", encoding="utf-8")
     environment = child_environment() | {"AAT_DATA": str(place / "data")}
     added = [*MAIN, "data", "add", "films", "texts.tsv", "--split", "test=texts.tsv", "--json"]

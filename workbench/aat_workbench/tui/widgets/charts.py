@@ -57,8 +57,8 @@ CHARTS = (
         (
             Metric("weight_word", "word", letter="w"),
             Metric("weight_char", "char", letter="c"),
-            Metric("weight_any", "any", letter="a"),
             Metric("weight_hull", "hull", letter="h"),
+            Metric("weight_any", "any", letter="a"),
             Metric("weight_ball", "ball", letter="b"),
         ),
         one_run=True,
@@ -72,8 +72,8 @@ CHARTS = (
         (
             Metric("error_word", "word", letter="w"),
             Metric("error_char", "char", letter="c"),
-            Metric("error_any", "any", letter="a"),
             Metric("error_hull", "hull", letter="h"),
+            Metric("error_any", "any", letter="a"),
             Metric("error_ball", "ball", letter="b"),
         ),
         one_run=True,
