@@ -283,7 +283,10 @@ class Training:
     @torch.no_grad()
     def _follow(self) -> None:
         """Moves the weight average; early on it forgets faster, so that it never holds the random start for long."""
-        decay = min(self.config.train.ema, (1 + self.followed) / (10 + self.followed)) if self.config.train.ema else 0.0
+        if not self.config.train.ema:  # the weights themselves
+            self.average = self.model.state_dict()
+            return
+        decay = min(self.config.train.ema, (1 + self.followed) / (10 + self.followed))
         self.followed += 1
         for name, tensor in self.model.state_dict().items():
             self.average[name].lerp_(tensor, 1 - decay)

@@ -103,7 +103,8 @@ def side_command(peer: str) -> list[str]:
 
 
 def _comparable(recipes: Sequence[str], against: str, victim: str) -> None:
-    environment.requirements(against)
+    if against not in PEERS:
+        raise InputError(f"--against: no peer named {against!r}", f"known: {', '.join(PEERS)}")
     for recipe in recipes:
         if recipe not in DIFFERENCES or not recipe:
             known = ", ".join(name for name in DIFFERENCES if name)

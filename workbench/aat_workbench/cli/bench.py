@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from aat_datasets.errors import InputError
+from aat_datasets.errors import InputError, UnknownNameError
+from aat_models import config as configs
 from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
 
 __all__ = ["app"]
@@ -151,6 +152,70 @@ def robustness(
         else:
             say(table.title, quiet=quiet)
             print_table(table.columns, [tuple(line) for line in table.lines])
+
+
+@app.command("train")
+def train(
+    parts: Annotated[
+        str, typer.Option("--parts", metavar="NAME,…", help="what to measure of our own: loop, records, adversaries")
+    ] = "loop,records,adversaries",
+    against: Annotated[
+        str,
+        typer.Option("--against", metavar="PEER", help="keras: in an environment that the bench makes; default none"),
+    ] = "",
+    dataset: Annotated[str, typer.Option("--dataset", help="texts to train on")] = "sst2-sentences",
+    texts: Annotated[int, typer.Option("--texts", min=0, help="how many of them; 0: all")] = 0,
+    adversaries: Annotated[str, typer.Option("--adversaries", metavar="NAME,…", help="which; default: all")] = "",
+    encoder: Annotated[str, typer.Option("--encoder", help="of the model the adversaries are measured on")] = "lstm",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="counted rounds of each side")] = 5,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Training on one thread: the loop against bare PyTorch, records and checkpoints, adversaries' steps, and Keras.
+
+    Committed: 0.95 of the speed of bare PyTorch on the same batches; records, control and checkpoints under 1 %; a step
+    with an adversary at most 1.15 × what its passes say; 1.5 × the speed of Keras.
+    """
+    from aat_workbench.train_bench import bench_train
+
+    chosen = [name for name in parts.replace(" ", "").split(",") if name]
+    named = [name for name in adversaries.replace(" ", "").split(",") if name]
+    if unknown := [name for name in named if name not in configs.ADVERSARIES]:
+        raise UnknownNameError("adversary", unknown[0], configs.ADVERSARIES)
+    figures: dict[str, Any] = {}
+    for told in bench_train(
+        chosen, against=against, dataset=dataset, texts=texts, adversaries=named, encoder=encoder, rounds=rounds
+    ):
+        if isinstance(told, str):
+            say(told, quiet=quiet)
+        else:
+            figures = told
+    if json:
+        emit(figures)
+        return
+    print_table(["measured", "CPU", "wall", "committed"], _train_rows(figures))
+    found = [
+        (name, one["ratio"], one["analytic"], one["share"]) for name, one in figures.get("adversaries", {}).items()
+    ]
+    if found:
+        print_table(["step over none", "measured", "its passes", "share (≤ 1.15)"], found)
+
+
+def _train_rows(figures: dict[str, Any]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+
+    def row(name: str, ratio: dict[str, float], committed: str) -> None:
+        rows.append((name, ratio["cpu"], ratio["wall"], committed))
+
+    if "loop" in figures:
+        row("speed of the loop over bare PyTorch", figures["loop"]["bare_over_loop"], "≥ 0.95")
+        row("time with an average of the weights over without", figures["loop"]["averaged_over_loop"], "")
+    if "records" in figures:
+        row("time without records, control, checkpoints over with", figures["records"]["off_over_on"], "≥ 0.99")
+    for backend in ("tensorflow", "torch"):
+        if "keras" in figures:
+            row(f"speed over Keras on {backend}", figures["keras"][f"{backend}_over_ours"], "≥ 1.5")
+    return rows
 
 
 _ATTACK_COLUMNS = [

@@ -65,7 +65,7 @@ def make(peer: str) -> Iterator[str]:
         reason = _tail(log) or str(error)
         raise EngineError(
             f"the environment of {peer} could not be made: {reason}",
-            f"see {log}; without it: bench attack without --against",
+            f"see {log}; the bench runs without --against too",
         ) from None
     (folder / _DONE).touch()
     yield f"the environment of {peer} is ready"
