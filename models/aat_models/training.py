@@ -21,8 +21,17 @@ import torch
 from torch import Tensor
 
 from aat_datasets.batching import BucketSampler
-from aat_datasets.errors import CheckpointError, ConfigError
-from aat_models import adversaries, checkpoint, devices, distributed, evaluation, optimisers, teacher_forcing
+from aat_datasets.errors import ConfigError
+from aat_models import (
+    adversaries,
+    checkpoint,
+    devices,
+    distributed,
+    evaluation,
+    optimisers,
+    teacher_forcing,
+    training_state,
+)
 from aat_models.adversaries.ibp import boxes
 from aat_models.adversaries.none import NoAdversary
 from aat_models.alarms import Alarms, CloserLook
@@ -42,7 +51,6 @@ __all__ = ["CheckpointDue", "Training"]
 
 ROBUST_LIMIT = 400  # dev texts of the robust accuracy drawn while training
 LOOK_LIMIT = 128  # dev texts of a closer look
-STRIDE = 1_000_003  # between the seeds of two processes
 FEW_STEPS = 200  # below this a model has hardly left its random start
 
 
@@ -110,12 +118,14 @@ class Training:
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.followed = 0
         self._resumed = resume is not None
-        self._random: list[bytes] = []  # every process's random state, at the checkpoint that is due
+        self.random: list[bytes] = []  # every process's random state, at the checkpoint that is due
         self._shown = False  # an event is with whoever drives this
         if group.rank:
-            torch.manual_seed(config.seed + STRIDE * group.rank)  # the weights are the same everywhere, dropout is not
+            torch.manual_seed(
+                config.seed + training_state.STRIDE * group.rank
+            )  # the weights are the same everywhere, dropout is not
         if resume is not None:
-            self._restore(resume)
+            training_state.restore(self, resume)
 
     # the loop ---------------------------------------------------------------------------------------------------
 
@@ -145,7 +155,7 @@ class Training:
         batches = iter(self.sampler)
         began = self.step
         while self.step < self.total and not self.stopping:
-            stage = self._stage()
+            stage = self.stage()
             if self.step == stage.start:
                 self._begin(stage)
             self.sampler.repeats = 1 if stage.name == "decoder" else self._label_side(stage).replays
@@ -193,7 +203,7 @@ class Training:
 
     def _due(self, best: bool) -> CheckpointDue:
         self.guard.settle()
-        self._random = self.group.gather(devices.packed(devices.random_state(self.device)))
+        self.random = self.group.gather(devices.packed(devices.random_state(self.device)))
         return CheckpointDue(self.step, best)
 
     def _end_early(self, stage: Stage) -> Iterator[Event]:
@@ -251,7 +261,8 @@ class Training:
 
     # stages and rates -------------------------------------------------------------------------------------------
 
-    def _stage(self) -> Stage:
+    def stage(self) -> Stage:
+        """The one at work."""
         return next(stage for stage in self.stages if self.step < stage.start + stage.steps)
 
     def _begin(self, stage: Stage) -> None:
@@ -261,12 +272,12 @@ class Training:
         """
         if stage.start:
             self.model.load_state_dict(self.average)
-        self.optimiser = self._optimiser(stage)
+        self.optimiser = self.optimiser_of(stage)
         self.best.begin()
         self.alarms.begin(stage.start)
         self.followed = 0
 
-    def _optimiser(self, stage: Stage) -> torch.optim.Optimizer:
+    def optimiser_of(self, stage: Stage) -> torch.optim.Optimizer:
         """Over what the stage trains."""
         model = self.model
         modules = {
@@ -439,70 +450,4 @@ class Training:
 
     def save(self, folder: Path) -> None:
         """Everything needed to use the model and to go on, into an existing folder."""
-        meta = checkpoint.Meta(step=self.step, labels=self.data.labels, metrics=self.metrics)
-        checkpoint.save_model(
-            folder, self.config, self.average, self.data.table, self.data.output, self.data.lexicon, meta
-        )
-        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        moments, groups = checkpoint.flatten(self.optimiser.state_dict())
-        tensors |= moments
-        adversary, values = self.adversary.state()
-        tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.items()}
-        weights, best = self.best.state()
-        tensors |= {f"best.{name}": tensor for name, tensor in weights.items()}
-        for rank, state in enumerate(self._random):
-            tensors |= devices.unpacked(state, prefix=f"{rank}.")
-        checkpoint.save_state(
-            folder,
-            tensors,
-            {
-                "step": self.step,
-                "sampler": self.sampler.state(),
-                "groups": groups,
-                "adversary": values,
-                "lr": self.lr,
-                "stages": self.stages,
-                "best": best,
-                "alarms": self.alarms.state(),
-                "followed": self.followed,
-                "seconds": self.seconds,
-                "trained_examples": self.trained_examples,
-                "metrics": self.metrics,
-            },
-        )
-
-    def _restore(self, folder: Path) -> None:
-        weights = checkpoint.load_tensors(folder / "model.safetensors")
-        checkpoint.assign(self.model, weights, folder / "model.safetensors")
-        self.average = {name: tensor.to(self.device) for name, tensor in weights.items()}
-        tensors = checkpoint.load_tensors(folder / "state.safetensors")
-        try:
-            values = msgspec.json.decode((folder / "state.json").read_bytes())
-        except (OSError, msgspec.DecodeError) as error:
-            raise CheckpointError(f"{folder / 'state.json'}: {error}") from None
-        checkpoint.assign(self.model, _named("model.", tensors), folder / "state.safetensors")
-        self.step = values["step"]
-        self.lr = values["lr"]
-        self.stages = [Stage(*stage) for stage in values["stages"]]
-        self.total = sum(stage.steps for stage in self.stages)
-        if self.step < self.total and self.step > self._stage().start:
-            self.optimiser = self._optimiser(self._stage())
-            self.optimiser.load_state_dict(checkpoint.unflatten(tensors, values["groups"]))
-        adversary = {name: tensor.to(self.device) for name, tensor in _named("adversary.", tensors).items()}
-        self.adversary.restore(adversary, values["adversary"])
-        self.sampler.restore(values["sampler"])
-        self.best.restore(_named("best.", tensors), values["best"])
-        self.alarms.restore(values["alarms"])
-        self.followed = values["followed"]
-        self.seconds, self.trained_examples = values["seconds"], values["trained_examples"]
-        self.metrics = values["metrics"]
-        own = _named(f"{self.group.rank}.", tensors)
-        if own:
-            devices.restore_random_state(self.device, own)
-        else:  # there were fewer processes when it was taken
-            torch.manual_seed(self.config.seed + STRIDE * self.group.rank + self.step)
-
-
-def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose name begins with ``prefix``, under the rest of it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        training_state.save(self, folder)
