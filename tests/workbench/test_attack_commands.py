@@ -130,9 +130,14 @@ from aat_models.attacks import tiny
 from aat_models.attacks.victim import score_texts
 
 def slow(texts):
-    time.sleep(0.2)
+    time.sleep(0.1)
     return score_texts(tiny.TinyVictim(), texts)
 """
+
+
+def heeds_interrupts() -> None:
+    """In the child, before the program: Ctrl-C counts, though the tests run behind a shell that ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_an_interrupted_attack_says_what_was_kept_and_goes_on(place: Path):
@@ -146,8 +151,9 @@ def test_an_interrupted_attack_says_what_was_kept_and_goes_on(place: Path):
     assert done.returncode == 0, done.stderr
     command = [*MAIN, "attack", "py:command_victims:slow", "--dataset", "films", "--recipe", "deepwordbug", "-n", "0"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    )
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+        preexec_fn=heeds_interrupts,
+    )  # fmt: skip
     folder = place / "runs" / "_targets" / "py-command_victims-slow" / "attacks" / "deepwordbug-1"
     deadline = time.monotonic() + 60
     while not ((folder / "results.jsonl").exists() and (folder / "results.jsonl").stat().st_size):
