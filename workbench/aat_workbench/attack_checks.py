@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aat_datasets.errors import AatError, InputError, VictimError
+from aat_datasets.errors import InputError
 from aat_workbench.attack_request import AttackRequest
 
 if TYPE_CHECKING:
@@ -108,19 +108,9 @@ def _encoder(name: str) -> tuple[Callable[[list[str]], Any], str]:
             f"--similarity: {name} is no sentence encoder",
             'py:module:function, or st:PATH_OR_ID with pip install "aat-workbench[similarity]"',
         )
-    from aat_workbench.targets import import_function
+    from aat_workbench.targets import guarded, import_function
 
-    function = import_function(module, function_name)
-
-    def call(texts: list[str]) -> Any:
-        try:
-            return function(texts)
-        except AatError:
-            raise
-        except Exception as error:  # a user's function may raise anything; what it was is what they need to know
-            raise VictimError(f"{name} raised {type(error).__name__}: {error}") from error
-
-    return call, ""
+    return guarded(name, import_function(module, function_name)), ""
 
 
 def _decoder(name: str, runs_root: Path | None) -> tuple[DecoderFluency, str]:

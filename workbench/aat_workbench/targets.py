@@ -283,7 +283,13 @@ def _function_victim(name: str) -> Victim:
     module_name, _, function_name = rest.partition(":")
     if not module_name or not function_name:
         raise InputError(f"{name}: expected py:module:function", "for example py:my_model:predict")
-    function = import_function(module_name, function_name)
+    call = guarded(name, import_function(module_name, function_name))
+    classes = checked(call(["text"]), 1, 0).shape[1]
+    return TextVictim([str(number) for number in range(classes)], call)
+
+
+def guarded(name: str, function: Callable[[list[str]], Any]) -> Callable[[list[str]], Any]:
+    """A user's function that raises VictimError, with what it was, for whatever it raises that is not ours."""
 
     def call(texts: list[str]) -> Any:
         try:
@@ -293,8 +299,7 @@ def _function_victim(name: str) -> Victim:
         except Exception as error:  # a user's function may raise anything; what it was is what they need to know
             raise VictimError(f"{name} raised {type(error).__name__}: {error}") from error
 
-    classes = checked(call(["text"]), 1, 0).shape[1]
-    return TextVictim([str(number) for number in range(classes)], call)
+    return call
 
 
 def import_function(module_name: str, function_name: str) -> Callable[[list[str]], Any]:

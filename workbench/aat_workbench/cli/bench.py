@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,12 +43,7 @@ def tui(
     match = re.fullmatch(r"(\d{2,3})x(\d{2,3})", size)
     if match is None:
         raise InputError(f"--size: expected COLSxLINES, got {size!r}", "for example: --size 120x40")
-    figures: dict[str, Any] = {}
-    for told in bench_tui(rounds, keys, (int(match[1]), int(match[2])), dataset):
-        if isinstance(told, str):
-            say(told, quiet=quiet)
-        else:
-            figures = told
+    figures = _figures(bench_tui(rounds, keys, (int(match[1]), int(match[2])), dataset), quiet)
     if json:
         emit(figures)
     else:
@@ -87,17 +83,15 @@ def attack(
     """
     from aat_workbench.attack_bench import bench_attack
 
-    names = [name for name in recipes.replace(" ", "").split(",") if name]
+    names = _names(recipes)
     if not names:
         raise InputError("--recipes: expected at least one name", "for example: --recipes deepwordbug")
-    figures: dict[str, Any] = {}
-    for told in bench_attack(
-        names, against=against, count=count, victim=victim, dataset=dataset, rounds=rounds, sharing=sharing
-    ):
-        if isinstance(told, str):
-            say(told, quiet=quiet)
-        else:
-            figures = told
+    figures = _figures(
+        bench_attack(
+            names, against=against, count=count, victim=victim, dataset=dataset, rounds=rounds, sharing=sharing
+        ),
+        quiet,
+    )
     if json:
         emit(figures)
         return
@@ -178,18 +172,16 @@ def train(
     """
     from aat_workbench.train_bench import bench_train
 
-    chosen = [name for name in parts.replace(" ", "").split(",") if name]
-    named = [name for name in adversaries.replace(" ", "").split(",") if name]
+    chosen = _names(parts)
+    named = _names(adversaries)
     if unknown := [name for name in named if name not in configs.ADVERSARIES]:
         raise UnknownNameError("adversary", unknown[0], configs.ADVERSARIES)
-    figures: dict[str, Any] = {}
-    for told in bench_train(
-        chosen, against=against, dataset=dataset, texts=texts, adversaries=named, encoder=encoder, rounds=rounds
-    ):
-        if isinstance(told, str):
-            say(told, quiet=quiet)
-        else:
-            figures = told
+    figures = _figures(
+        bench_train(
+            chosen, against=against, dataset=dataset, texts=texts, adversaries=named, encoder=encoder, rounds=rounds
+        ),
+        quiet,
+    )
     if json:
         emit(figures)
         return
@@ -216,6 +208,22 @@ def _train_rows(figures: dict[str, Any]) -> list[tuple[object, ...]]:
         if "keras" in figures:
             row(f"speed over Keras on {backend}", figures["keras"][f"{backend}_over_ours"], "≥ 1.5")
     return rows
+
+
+def _figures(told: Iterable[str | dict[str, Any]], quiet: bool) -> dict[str, Any]:
+    """What a bench ends with; what it says on the way is said."""
+    figures: dict[str, Any] = {}
+    for one in told:
+        if isinstance(one, str):
+            say(one, quiet=quiet)
+        else:
+            figures = one
+    return figures
+
+
+def _names(text: str) -> list[str]:
+    """``a, b`` → its names."""
+    return [name for name in text.replace(" ", "").split(",") if name]
 
 
 _ATTACK_COLUMNS = [
