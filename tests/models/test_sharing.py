@@ -21,7 +21,7 @@ from aat_models.events import AttackResult
 from aat_models.predictor import Predictor
 from aat_models.training import CheckpointDue, Training
 
-KINDS = ("lstm", "gru", "bilstm")
+KINDS = ("lstm", "gru", "bilstm", "cnn")
 
 
 def model_of(kind: str) -> tuple[nn.Module, nn.Embedding]:
@@ -67,7 +67,7 @@ def test_edits_of_texts_get_the_answers_of_the_layer_itself(
     with torch.no_grad():
         plain = encoder(vectors(torch.from_numpy(ids.astype(np.int64))), torch.from_numpy(lengths.astype(np.int64)))
         shared = encoder.encode_batch(ids, lengths, vectors)
-    np.testing.assert_allclose(shared.numpy(), plain.numpy(), atol=2e-6)
+    np.testing.assert_allclose(shared.numpy(), plain.numpy(), atol=1e-5)  # sums of some thirty, rounded in another order
 
 
 @settings(max_examples=100, deadline=None)

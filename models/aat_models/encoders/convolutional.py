@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from aat_models.config import ModelConfig
 from aat_models.encoders.base import mask_of, masked_max
+from aat_models.encoders.sharing import Ids, numbered
 
 __all__ = ["ConvolutionalEncoder"]
 
@@ -30,3 +34,22 @@ class ConvolutionalEncoder(nn.Module):
         # Full padding, then cut to the windows that end inside the text: the same for any amount of padding.
         states = torch.cat([torch.relu(f(inside))[..., :width] for f in self.filters], dim=1).transpose(1, 2)
         return torch.tanh(self.dense(masked_max(states, mask)))
+
+    def encode_batch(self, ids: Ids, lengths: Ids, vectors: Callable[[Tensor], Tensor]) -> Tensor:
+        """A window's response is a sum over its places of what the word there adds, which each distinct word is asked once."""
+        distinct, texts = numbered(ids)
+        found = F.pad(vectors(distinct), (0, 0, 1, 0))  # (1 + N, E): before a text stands a vector of zeros
+        places = torch.from_numpy(texts) + 1
+        mask = mask_of(torch.from_numpy(lengths), places.shape[1])
+        parts = [masked_max(_sums(f, found, places), mask) + f.bias for f in self.filters]
+        return torch.tanh(self.dense(torch.relu(torch.cat(parts, dim=-1))))
+
+
+def _sums(layer: nn.Module, found: Tensor, places: Tensor) -> Tensor:
+    """Responses ``(B, T, H)``, bias aside, of one width's filters to the windows that end at each of ``places`` ``(B, T)``."""
+    assert isinstance(layer, nn.Conv1d)
+    height, across, width = layer.weight.shape
+    given = found @ layer.weight.permute(1, 2, 0).reshape(across, width * height)  # what a word adds at each place
+    windows = F.pad(places, (width - 1, 0)).unfold(1, width, 1) * width + torch.arange(width)  # (B, T, W)
+    rows = windows.flatten(0, 1).contiguous()
+    return F.embedding_bag(rows, given.view(-1, height), mode="sum").view(*places.shape, height)
