@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from aat_datasets.batching import EncodedSplit, pad
 from aat_datasets.vocab import BOS, EOS, PAD
+from aat_models.adversaries import threat
 from aat_models.adversaries.base import Batch
 from aat_models.adversaries.proposals import gains, positions, propose
 from aat_models.adversaries.surface import SurfaceTensor
@@ -22,6 +23,7 @@ from aat_models.text_model import TextModel
 
 __all__ = [
     "accuracy",
+    "ball_survivors",
     "batch_of",
     "closer_look",
     "decoder_loss",
@@ -166,6 +168,30 @@ def _ranked(model: TextModel, batch: Batch, surface: SurfaceTensor, budget: floa
         stood = stood & (logits.argmax(-1) == batch.labels) & (changed.argmax(-1) == batch.labels)
         found.append(stood)
     return found
+
+
+def ball_survivors(model: TextModel, batch: Batch, epsilon: float, steps: int, seed: int = 0) -> Tensor:
+    """Which texts ``(B,)`` are right, and still are at every point that projected ascent visits in an L2 ball.
+
+    The ball is around all word vectors of a text, its radius ``epsilon`` times their norm; ``steps`` steps of 1.5 times the
+    radius over their number, from a random start (Madry et al. 2018). No point of it need be a text.
+    """
+    random = torch.Generator("cpu").manual_seed(seed)
+    still = model.embedding(batch.ids).detach()
+    there = (batch.ids > 0)[..., None]
+    radius = epsilon * threat.norm(still)
+    drawn = torch.randn(still.shape, generator=random, device="cpu").to(still.device) * there
+    shift = threat.ascend(drawn, radius * torch.rand(len(still), 1, 1, generator=random, device="cpu").to(still.device))
+    with torch.no_grad():
+        stood = model.classify(still, batch.lengths).argmax(-1) == batch.labels
+    for _ in range(steps):
+        moved = (still + shift).requires_grad_()
+        logits = model.classify(moved, batch.lengths)
+        stood &= logits.detach().argmax(-1) == batch.labels
+        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, batch.labels, reduction="sum"), moved)
+        shift = threat.project(shift + threat.ascend(gradient * there, 1.5 * radius / steps), radius)
+    with torch.no_grad():
+        return stood & (model.classify(still + shift, batch.lengths).argmax(-1) == batch.labels)
 
 
 def _drawn(surface: SurfaceTensor, batch: Batch, budget: float, random: torch.Generator) -> Tensor:

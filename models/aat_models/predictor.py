@@ -16,7 +16,8 @@ from aat_datasets.errors import InputError
 from aat_datasets.lexicon import Lexicon
 from aat_datasets.preprocess import Pipeline
 from aat_datasets.vocab import UNK, WordTable
-from aat_models import checkpoint
+from aat_models import checkpoint, evaluation
+from aat_models.adversaries.base import Batch
 from aat_models.adversaries.proposals import gains
 from aat_models.config import Config
 from aat_models.embeddings import StepVectors
@@ -131,6 +132,21 @@ class Predictor:
         losses = F.cross_entropy(logits, torch.from_numpy(labels.astype(np.int64)), reduction="sum")
         (gradient,) = torch.autograd.grad(losses, embedded)  # (N, T, E)
         return gradient.abs().sum(-1).numpy(), gains(vectors, words, others, gradient).numpy()
+
+    def survive_ball(
+        self, texts: Sequence[Sequence[str]], labels: Sequence[int], epsilon: float, steps: int = 10
+    ) -> list[bool]:
+        """Which texts, given as words, stand projected ascent in a ball: see ``evaluation.ball_survivors``."""
+        pieces = [self.intern(words) for words in texts]
+        order = np.argsort([len(piece) for piece in pieces], kind="stable")
+        stood = np.zeros(len(pieces), np.bool_)
+        for at in range(0, len(order), _PLAIN_BATCH):
+            chosen = order[at : at + _PLAIN_BATCH]
+            ids, lengths = pad([pieces[i] for i in chosen])
+            parts = (ids.astype(np.int64), lengths.astype(np.int64), np.array(labels, np.int64)[chosen], chosen)
+            batch = Batch(*(torch.from_numpy(part) for part in parts))
+            stood[chosen] = evaluation.ball_survivors(self.model, batch, epsilon, steps).numpy()
+        return stood.tolist()
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Class probabilities ``(N, C)`` of texts, in their order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from test_training import run
@@ -114,3 +115,15 @@ def test_what_is_and_what_is_not_suspected() -> None:
         list(alarms.recorded(Step(step=number, total=9, epoch=0, stage="encoder", metrics=figures)))
     found = list(alarms.evaluated(9, {"accuracy": 0.9, "robust_accuracy": 0.5}, [10, 10], lambda: weak))
     assert [n.message.partition(":")[0] for n in found] == ["masking"]
+
+
+def test_a_larger_ball_is_survived_by_fewer_and_never_by_what_is_wrong_already() -> None:
+    training = Training(config(train__lr=0.02, train__epochs=4.0), data())
+    list(training.events())
+    model = training.model.eval()
+    split = training.data.splits["dev"]
+    batch = evaluation.batch_of(split, np.arange(len(split)))
+    right = model(batch.ids, batch.lengths).argmax(-1) == batch.labels
+    small, large = (evaluation.ball_survivors(model, batch, epsilon, 5) for epsilon in (1e-6, 1.0))
+    assert small.tolist() == right.tolist()
+    assert large.sum() < small.sum() and not (large & ~right).any()

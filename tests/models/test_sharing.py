@@ -67,7 +67,8 @@ def test_edits_of_texts_get_the_answers_of_the_layer_itself(
     with torch.no_grad():
         plain = encoder(vectors(torch.from_numpy(ids.astype(np.int64))), torch.from_numpy(lengths.astype(np.int64)))
         shared = encoder.encode_batch(ids, lengths, vectors)
-    np.testing.assert_allclose(shared.numpy(), plain.numpy(), atol=1e-5)  # sums of some thirty, rounded in another order
+    # Sums of some thirty, rounded in another order.
+    np.testing.assert_allclose(shared.numpy(), plain.numpy(), atol=1e-5)
 
 
 @settings(max_examples=100, deadline=None)

@@ -21,6 +21,11 @@ recipe = "greedy"
 budget = 0.3
 [attacks.typos]
 recipe = "deepwordbug"
+[attacks.ball]
+recipe = "ball"
+epsilon = 0.5
+[unions]
+both = ["words", "ball"]
 [methods.none]
 [methods.aat]
 "adversary.name" = "aat"
@@ -28,7 +33,7 @@ recipe = "deepwordbug"
 dataset = "support"
 encoders = ["bow"]
 methods = ["none", "aat"]
-attacks = ["words", "typos"]
+attacks = ["words", "typos", "ball"]
 seeds = [0, 1]
 [blocks.settings]
 "data.limit" = 120
@@ -67,7 +72,7 @@ def test_a_study_is_every_method_encoder_and_seed_of_its_blocks(tmp_path: Path) 
     ("old", "new", "error"),
     [
         ('methods = ["none", "aat"]', 'methods = ["nome"]', UnknownNameError),
-        ('attacks = ["words", "typos"]', 'attacks = ["word"]', UnknownNameError),
+        ('attacks = ["words", "typos", "ball"]', 'attacks = ["word"]', UnknownNameError),
         ('"adversary.name" = "aat"', '"adversary.nam" = "aat"', UnknownNameError),
         ("seeds = [0, 1]", "seeds = [0, 0]", ConfigError),
         ("budget = 0.3", "budgets = 0.3", ConfigError),
@@ -91,7 +96,8 @@ def test_cells_are_measured_once_kept_and_measured_again_alike(
     assert set(kept) == {"tiny-support-bow-none-0", "tiny-support-bow-aat-0"}
     for found in kept.values():
         right = {name: studies.unpack(bits, found.n) for name, bits in found.right.items()}
-        assert set(right) == {"clean", "words", "certified", "typos"} and found.n == 12
+        assert set(right) == {"clean", "words", "certified", "typos", "ball"} and found.n == 12
+        assert all(attacked <= clean for attacked, clean in zip(right["ball"], right["clean"], strict=True))
         assert all(attacked <= clean for attacked, clean in zip(right["words"], right["clean"], strict=True))
         assert all(sure <= left for sure, left in zip(right["certified"], right["words"], strict=True))
     content = studies.results_path(path).read_bytes()
@@ -103,13 +109,29 @@ def test_cells_are_measured_once_kept_and_measured_again_alike(
     ]
     write(tmp_path)
     again = list(studies.check(path, 1, say=lambda line: None))
-    assert {line["attack"] for line in again} == {"clean", "words", "certified", "typos"}
+    assert {line["attack"] for line in again} == {"clean", "words", "certified", "typos", "ball"}
     assert all(line["points"] == 0 for line in again)
     with pytest.raises(SystemExit) as ended:
         main(["bench", "robustness", str(path), "--markdown"])
     assert ended.value.code == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("## support, bow\n") and "| none | 1 |" in printed
+    assert printed.startswith("## support, bow\n") and "| none | 1 |" in printed and "| both |" in printed
+
+
+def test_a_union_is_survived_by_who_survives_all_its_attacks() -> None:
+    found = row("none", 0, "11111111", "11110000")
+    both = msgspec.structs.replace(found, right=found.right | {"ball": f"{0b10101010:x}"})
+    assert studies.unpack(studies.joined(both, {"all": ["words", "ball"]}).right["all"], 8) == [
+        True, False, True, False, False, False, False, False,
+    ]  # fmt: skip
+    assert studies.joined(found, {"all": ["words", "ball"]}) == found, "not every attack is there"
+
+
+def test_a_block_has_its_own_number_of_texts_and_a_note_that_tells_its_cells_apart(tmp_path: Path) -> None:
+    more = STUDY + STUDY[STUDY.index("[[blocks]]") :].replace("seeds", 'note = "longer"\nn = 5\nseeds')
+    cells = studies.read(write(tmp_path, more)).cells
+    assert len(cells) == 8
+    assert cells["tiny-support-bow-longer-none-0"].n == 5 and cells["tiny-support-bow-none-0"].n == 12
 
 
 def test_a_cell_that_fails_is_told_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

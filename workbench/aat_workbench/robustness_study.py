@@ -32,21 +32,31 @@ if TYPE_CHECKING:
     from aat_workbench.attacking import AttackRun
     from aat_workbench.targets import Target
 
-__all__ = ["Cell", "Row", "Study", "check", "measure", "read", "results_path", "rows", "run_study", "unpack"]
+__all__ = ["Cell", "Row", "Study", "check", "joined", "measure", "read", "results_path", "rows", "run_study", "unpack"]
 
 POLL_SECONDS = 0.5
 
 
-class AttackSpec(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """One attack: a recipe with its surface and its cap on edits (none: the recipe's own)."""
+BALL = "ball"
+"""A recipe of studies alone: ascent in a ball around the word vectors, ``epsilon`` times their norm."""
+
+
+class AttackSpec(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """One attack: a recipe with its surface and its caps (none: the recipe's own), or BALL with its radius."""
 
     recipe: str
     surface: Literal["words", "characters", "all"] = "words"
     budget: float | None = None
+    queries_per_word: int | None = None
+    epsilon: float = 0.1
 
 
 class Block(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Every method × encoder × seed on one dataset; ``settings`` are config keys they share."""
+    """Every method × encoder × seed on one dataset; ``settings`` are config keys they share.
+
+    ``n`` is how many texts are attacked (0: as many as the study says), ``note`` joins the cells' names and the table's
+    title, so that methods can be trained in two ways.
+    """
 
     dataset: str
     encoders: list[str]
@@ -54,6 +64,8 @@ class Block(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     attacks: list[str]
     seeds: list[int] = msgspec.field(default_factory=lambda: [0])
     settings: dict[str, Any] = {}
+    n: Annotated[int, msgspec.Meta(ge=0)] = 0
+    note: str = ""
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -64,10 +76,11 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     n: Annotated[int, msgspec.Meta(ge=0)] = 1000
     seed: int = 0
     reference: str = "aat"
+    unions: dict[str, list[str]] = {}
 
 
 class Cell(NamedTuple):
-    """One training with its attacks. ``key`` changes with anything its outcome depends on."""
+    """One training with its attacks on ``n`` texts. ``key`` changes with anything its outcome depends on."""
 
     name: str
     dataset: str
@@ -76,14 +89,18 @@ class Cell(NamedTuple):
     seed: int
     config: Config
     attacks: dict[str, AttackSpec]
+    n: int
+    note: str
     key: str
 
 
 class Study(NamedTuple):
+    """``unions`` name sets of attacks of which a text must survive all."""
+
     name: str
-    n: int
     seed: int
     reference: str
+    unions: dict[str, list[str]]
     cells: dict[str, Cell]
 
 
@@ -102,6 +119,7 @@ class Row(msgspec.Struct, kw_only=True):
     n: int
     right: dict[str, str]
     seconds: float
+    note: str = ""
     step_time_ratio: float | None = None
     attack_seconds: dict[str, float] = {}
     date: str
@@ -129,19 +147,21 @@ def read(path: Path) -> Study:
                     if cell.name in cells:
                         raise ConfigError(f"{path}: two cells would be called {cell.name}")
                     cells[cell.name] = cell
-    return Study(file.name, file.n, file.seed, file.reference, cells)
+    return Study(file.name, file.seed, file.reference, file.unions, cells)
 
 
 def _cell(file: _File, block: Block, encoder: str, method: str, seed: int, attacks: dict[str, AttackSpec]) -> Cell:
-    name = re.sub(r"[^a-z0-9.+-]+", "_", f"{file.name}-{block.dataset}-{encoder}-{method}-{seed}".lower())
+    parts = [file.name, block.dataset, encoder, *([block.note] if block.note else []), method, str(seed)]
+    name = re.sub(r"[^a-z0-9.+-]+", "_", "-".join(parts).lower())
+    n = block.n or file.n
     settings = {
         "data.dataset": block.dataset, "model.encoder": encoder, "seed": seed, "run": name, "train.threads": 1,
         **block.settings, **file.methods[method],
     }  # fmt: skip
     config = configs.apply(Config(), settings)
-    content = msgspec.json.encode([settings, attacks, file.n, file.seed], order="sorted")
+    content = msgspec.json.encode([settings, attacks, n, file.seed], order="sorted")
     key = hashlib.sha256(content).hexdigest()[:16]
-    return Cell(name, block.dataset, encoder, method, seed, config, attacks, key)
+    return Cell(name, block.dataset, encoder, method, seed, config, attacks, n, block.note, key)
 
 
 def results_path(study: Path) -> Path:
@@ -192,9 +212,14 @@ def measure(study: Study, cell: Cell, runs_root: Path | None = None) -> Row:
     right: dict[str, list[bool]] = {}
     seconds: dict[str, float] = {}
     for name, spec in cell.attacks.items():
+        if spec.recipe == BALL:
+            began = time.monotonic()
+            right[name] = _in_the_ball(target, spec, AttackRequest(dataset=cell.dataset, n=cell.n, seed=study.seed))
+            seconds[name] = round(time.monotonic() - began, 1)
+            continue
         request = AttackRequest(
-            recipe=spec.recipe, dataset=cell.dataset, n=study.n, budget=spec.budget, seed=study.seed,
-            surface=spec.surface, save=True,
+            recipe=spec.recipe, dataset=cell.dataset, n=cell.n, budget=spec.budget, seed=study.seed,
+            surface=spec.surface, queries_per_word=spec.queries_per_word, save=True,
         )  # fmt: skip
         run = AttackRun(target, request, reuse=True, runs_root=runs_root)
         for _ in run.steps():
@@ -207,9 +232,30 @@ def measure(study: Study, cell: Cell, runs_root: Path | None = None) -> Row:
     return Row(
         cell=cell.name, key=cell.key, dataset=cell.dataset, encoder=cell.encoder, method=cell.method, seed=cell.seed,
         n=len(next(iter(right.values()))), right={name: _pack(answers) for name, answers in right.items()},
-        seconds=summary["seconds"], step_time_ratio=summary.get("step_time_ratio"),
+        seconds=summary["seconds"], note=cell.note, step_time_ratio=summary.get("step_time_ratio"),
         attack_seconds=seconds, date=time.strftime("%Y-%m-%d"),
     )  # fmt: skip
+
+
+def _in_the_ball(target: Target, spec: AttackSpec, request: AttackRequest) -> list[bool]:
+    """Who survives, by row."""
+    from aat_workbench.attack_texts import attack_texts
+
+    examples = sorted(attack_texts(target, request).examples, key=lambda example: example.row)
+    words = [target.words(example.text) for example in examples]
+    stood = target.survive_ball(words, [example.label or 0 for example in examples], spec.epsilon)
+    assert stood is not None, "a cell's target is a trained run"
+    return stood
+
+
+def joined(row: Row, unions: dict[str, list[str]]) -> Row:
+    """The row with a column for each of ``unions`` all of whose attacks it has: who survives every one of them."""
+    right = dict(row.right)
+    for name, attacks in unions.items():
+        if all(attack in right for attack in attacks):
+            answers = [unpack(right[attack], row.n) for attack in attacks]
+            right[name] = _pack([all(one) for one in zip(*answers, strict=True)])
+    return msgspec.structs.replace(row, right=right)
 
 
 def _certify(target: Target, request: AttackRequest, run: AttackRun, right: dict[str, list[bool]]) -> None:

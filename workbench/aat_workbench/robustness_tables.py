@@ -13,7 +13,7 @@ __all__ = ["Table", "tables"]
 
 
 class Table(NamedTuple):
-    """One dataset and encoder: a title, the columns' names, and a line of cells a method."""
+    """One dataset, encoder and note: a title, the columns' names, and a line of cells a method."""
 
     title: str
     columns: list[str]
@@ -21,16 +21,16 @@ class Table(NamedTuple):
 
 
 def tables(found: Iterable[Row], reference: str) -> list[Table]:
-    """A table for each dataset and encoder, methods in the order of their first row.
+    """A table for each dataset, encoder and note, methods in the order of their first row.
 
     A cell is the mean accuracy over seeds ± their standard deviation. For each attack follows the difference of the method
     from ``reference`` in points, over the seeds that both have, with the paired bootstrap's 95 % interval over texts: the
     spread between trainings is in the ±, not in the interval.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in found:
-        groups.setdefault((row.dataset, row.encoder), []).append(row)
-    return [_table(f"{dataset}, {encoder}", rows, reference) for (dataset, encoder), rows in groups.items()]
+        groups.setdefault(", ".join(filter(None, (row.dataset, row.encoder, row.note))), []).append(row)
+    return [_table(title, rows, reference) for title, rows in groups.items()]
 
 
 def _table(title: str, rows: Sequence[Row], reference: str) -> Table:

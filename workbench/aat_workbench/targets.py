@@ -137,6 +137,13 @@ class Target:
         """
         return None
 
+    def survive_ball(self, texts: Sequence[Sequence[str]], labels: Sequence[int], epsilon: float) -> list[bool] | None:
+        """Which texts, given as the target's words, stand ascent in a ball around their word vectors.
+
+        None for targets whose word vectors cannot be moved: all but trained runs.
+        """
+        return None
+
     def generate(self, prompt: str, sampling: Sampling) -> Iterator[Token]:
         """Writes text from the prompt's vector. Raises InputError where the model has no decoder."""
         raise InputError(
@@ -211,6 +218,9 @@ class _RunTarget(Target):
             return None
         margins = text_margins(predictor.model, predictor.intern, texts, labels, substitutes)
         return (margins > SLACK).tolist()
+
+    def survive_ball(self, texts: Sequence[Sequence[str]], labels: Sequence[int], epsilon: float) -> list[bool] | None:
+        return self._predictor.survive_ball(texts, labels, epsilon) if self.has_head else None
 
     def generate(self, prompt: str, sampling: Sampling) -> Iterator[Token]:
         if not self.has_decoder:

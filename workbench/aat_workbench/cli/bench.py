@@ -133,7 +133,7 @@ def robustness(
         for told in studies.run_study(study, only=only, parallel=parallel, minutes=minutes):
             say(told, quiet=quiet)
     kept = studies.rows(studies.results_path(study))
-    made = tables([kept[name] for name in found.cells if name in kept], found.reference)
+    made = tables([studies.joined(kept[name], found.unions) for name in found.cells if name in kept], found.reference)
     if json:
         emit([table._asdict() for table in made])
         return
