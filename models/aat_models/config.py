@@ -134,15 +134,15 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         list[Literal["encoder", "joint", "decoder", "joint-decoder"]],
         help("stages it is on in; encoder, joint: the label's side; decoder, joint-decoder: the decoder's side"),
     ] = msgspec.field(default_factory=lambda: ["encoder", "joint"])
-    beta: Annotated[float, help("weight of the adversarial loss", ge=0)] = 4.0
+    beta: Annotated[float, help("weight of the adversarial loss", ge=0)] = 2.0
     mu: Annotated[float, help("weight of cross-entropy on adversarial samples beside the KL term", ge=0)] = 0.5
-    gamma: Annotated[float, help("aat: weight of the synonym-distance regulariser", ge=0)] = 0.1
+    gamma: Annotated[float, help("aat: weight of the distance between words and their substitutes", ge=0)] = 0.5
     budget: Annotated[float, help("share of a text's words an adversary may change", gt=0, le=1)] = 0.3
     epsilon: Annotated[
         float, help("methods in a ball: its radius, relative to the norm of the text's word vectors", gt=0)
     ] = 0.1
     families: Annotated[list[Literal["word", "char", "any", "hull", "ball"]], help("aat: adversary families")] = (
-        msgspec.field(default_factory=lambda: ["word", "char", "hull"])
+        msgspec.field(default_factory=lambda: ["any"])
     )
     mixing: Annotated[
         Literal["hedge", "uniform", "average", "max"],

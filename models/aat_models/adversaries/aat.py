@@ -7,6 +7,7 @@ to first order, whatever the family. Each example carries its own radius (``radi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from aat_models.adversaries import threat
 from aat_models.adversaries.base import Batch, Setting, clean_pass, consistencies
-from aat_models.adversaries.hull import corners
+from aat_models.adversaries.hull import corners, extent
 from aat_models.adversaries.mixture import Mixture
 from aat_models.adversaries.price import Price
 from aat_models.adversaries.proposals import Vectors, gains, positions, propose
@@ -89,8 +90,8 @@ class AdaptiveAdversary:
             self.mixture.count(which, fooled[-1])
             passes.append((name, embedded))
         total = self.price.beta * self.mixture.combine(torch.stack(losses))
-        if config.gamma and not {"word", "any", "hull"}.isdisjoint(names):
-            total = total + config.gamma * self.pull(clean.vectors, batch.ids)
+        if config.gamma:
+            total = total + config.gamma * self.pull(clean.vectors, batch.ids, names)
         total.backward()
         worst = torch.stack(fooled).any(0)
         self.radii.track(batch.rows, worst, progress)
@@ -154,12 +155,11 @@ class AdaptiveAdversary:
         cap = 2 * length.sum(1, keepdim=True) / ascent.batch.lengths[:, None, None]
         return still + shift * (cap / length.clamp_min(1e-12)).clamp_max(1.0)
 
-    def pull(self, vectors: StepVectors, ids: Tensor) -> Tensor:
-        """Mean squared distance between the batch's words and their synonyms: what shrinks the hulls."""
-        words, near = self.surface.pairs(ids)
-        if not len(words):
-            return torch.zeros((), device=ids.device)
-        return (vectors(words) - vectors(near)).square().sum(-1).mean()
+    def pull(self, vectors: StepVectors, ids: Tensor, names: Collection[str]) -> Tensor:
+        """The mean extent of the hulls of what the families ``names`` put in the words' places."""
+        spans = {name: columns(name) for name in names if name != "ball"}
+        extents = [extent(vectors, ids, lambda words, c=c: self.surface.of(words)[..., c]) for c in spans.values()]
+        return torch.stack(extents).mean() if extents else vectors.leaf.new_zeros(())
 
     # what adapts between steps ----------------------------------------------------------------------------------
 

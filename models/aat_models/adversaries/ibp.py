@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from aat_models.adversaries.base import Batch, Setting, Stateless
+from aat_models.adversaries.hull import extent
 from aat_models.adversaries.surface import SYNONYMS, SurfaceTensor
 from aat_models.certification.margins import worst_logits
-from aat_models.embeddings import StepVectors
 from aat_models.text_model import TextModel
 
 __all__ = ["IntervalBounds", "boxes"]
@@ -55,17 +54,8 @@ class IntervalBounds(Stateless):
         latent = None if dropout is None else dropout.latent
         worst = worst_logits(model, vectors, batch.ids, batch.lengths, batch.labels, self.substitutes, share, latent)
         bounded = F.cross_entropy(worst, batch.labels)
-        apart = share * self.config.shrink * self.spread(vectors, batch.ids)
+        apart = share * self.config.shrink * extent(vectors, batch.ids, self.substitutes)
         ((1 - kappa) * clean + kappa * bounded + apart).backward()
         vectors.backward()
         certified = (worst.detach() <= 0).all(1).float().mean()
         return {"loss": clean.detach(), "loss_adv": bounded.detach(), "certified": certified, "kappa": kappa}
-
-    def spread(self, vectors: StepVectors, ids: Tensor) -> Tensor:
-        """Mean squared distance between the distinct words of ``ids`` and their substitutes."""
-        words = torch.unique(ids)
-        near = self.substitutes(words)  # (D, S)
-        there = near > 0
-        if not bool(there.any()):
-            return vectors.leaf.new_zeros(())
-        return (vectors(words[:, None].expand_as(near)[there]) - vectors(near[there])).square().sum(-1).mean()

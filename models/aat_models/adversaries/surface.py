@@ -54,10 +54,3 @@ class SurfaceTensor:
     def of(self, ids: Tensor) -> Tensor:
         """Substitutes of ids ``(…)`` → ``(…, S)``."""
         return self.candidates[ids]
-
-    def pairs(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Word and synonym, each pair once, for the distinct words of ``ids``: two ``(P,)``."""
-        words = torch.unique(ids)
-        near = self.candidates[words, :SYNONYMS]
-        there = near > 0
-        return words[:, None].expand_as(near)[there], near[there]
