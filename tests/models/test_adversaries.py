@@ -26,6 +26,8 @@ from aat_models.data import surface_of
 from aat_models.evaluation import batch_of
 from aat_models.text_model import TextModel
 
+THREE = ["word", "char", "hull"]
+
 
 @pytest.fixture
 def scene():
@@ -182,7 +184,7 @@ def test_the_cache_gives_back_what_was_proposed_for_the_same_family_only(scene) 
 
 
 def test_families_that_fool_the_model_are_drawn_more_often_and_none_is_forgotten() -> None:
-    mixture = Mixture(config(adversary__families=["word", "char", "hull"]).adversary)
+    mixture = Mixture(config(adversary__families=THREE).adversary)
     fooled, right = torch.ones(8, dtype=torch.bool), torch.zeros(8, dtype=torch.bool)
     for step in range(500):
         mixture.count(step % 3, fooled if step % 3 == 1 else right)
@@ -192,7 +194,7 @@ def test_families_that_fool_the_model_are_drawn_more_often_and_none_is_forgotten
     assert mixture.weights.sum() == pytest.approx(1.0)
     assert mixture.weights.min() >= Mixture.UNIFORM / 3 * 0.99
     assert mixture.tally.sum() == 0
-    fixed = Mixture(config(adversary__mixing="uniform").adversary)
+    fixed = Mixture(config(adversary__families=THREE, adversary__mixing="uniform").adversary)
     fixed.count(0, fooled)
     fixed.update(fixed.rates())
     assert (fixed.weights == 1 / 3).all()
@@ -200,13 +202,14 @@ def test_families_that_fool_the_model_are_drawn_more_often_and_none_is_forgotten
 
 def test_mixing_all_families_takes_the_mean_or_each_texts_worst(scene) -> None:
     losses = torch.tensor([[1.0, 4.0], [3.0, 2.0]])
-    average, worst = (Mixture(config(adversary__mixing=mixing).adversary) for mixing in ("average", "max"))
+    mixed = {name: config(adversary__families=THREE, adversary__mixing=name).adversary for name in ("average", "max")}
+    average, worst = map(Mixture, mixed.values())
     assert average.draw() == worst.draw() == [0, 1, 2]
     assert average.combine(losses) == 2.5
     assert worst.combine(losses) == 3.5
     _, _, model, batch, setting = scene
-    for mixing in ("average", "max"):
-        adversary = AdaptiveAdversary(setting._replace(config=config(adversary__mixing=mixing).adversary))
+    for chosen in mixed.values():
+        adversary = AdaptiveAdversary(setting._replace(config=chosen))
         assert adversary.cost == 12.0
         adversary.step(model, batch, 0.5)
         assert adversary.mixture.counted()[1].tolist() == [12.0, 12.0, 12.0]
@@ -423,7 +426,7 @@ def test_a2t_tries_every_synonym_of_the_most_important_word(scene) -> None:
 @pytest.mark.parametrize("name", ADVERSARIES)
 def test_every_adversary_leaves_a_gradient_on_every_part_and_lowers_its_loss(name: str, scene) -> None:
     _, _surface, model, batch, setting = scene
-    chosen = config(adversary__name=name, model__dropout=0.0).adversary
+    chosen = config(adversary__name=name, model__dropout=0.0, adversary__gamma=0.1).adversary  # 25 steps are few
     adversary = adversaries.build(setting._replace(config=chosen))
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
     losses = []

@@ -91,7 +91,7 @@ class AdaptiveAdversary:
             passes.append((name, embedded))
         total = self.price.beta * self.mixture.combine(torch.stack(losses))
         if config.gamma:
-            total = total + config.gamma * self.pull(clean.vectors, batch.ids, names)
+            total = total + self.gamma(progress) * self.pull(clean.vectors, batch.ids, names)
         total.backward()
         worst = torch.stack(fooled).any(0)
         self.radii.track(batch.rows, worst, progress)
@@ -154,6 +154,10 @@ class AdaptiveAdversary:
         length = shift.norm(dim=-1, keepdim=True)  # (B, T, 1)
         cap = 2 * length.sum(1, keepdim=True) / ascent.batch.lengths[:, None, None]
         return still + shift * (cap / length.clamp_min(1e-12)).clamp_max(1.0)
+
+    def gamma(self, progress: float) -> float:
+        """The weight of :meth:`pull`: it grows over the first half, or short trainings only learn that all words are alike."""
+        return self.config.gamma * min(1.0, 2 * progress)
 
     def pull(self, vectors: StepVectors, ids: Tensor, names: Collection[str]) -> Tensor:
         """The mean extent of the hulls of what the families ``names`` put in the words' places."""
