@@ -26,6 +26,7 @@ __all__ = [
     "ball_survivors",
     "batch_of",
     "closer_look",
+    "constant_accuracy",
     "decoder_loss",
     "decoder_robustness",
     "one_step_robustness",
@@ -96,6 +97,12 @@ def accuracy(
         count += len(batch.labels)
     right, loss, count = _summed(group, right, loss, count)
     return {"accuracy": right / max(count, 1), "loss": loss / max(count, 1)}, group.sum(answers).tolist()
+
+
+def constant_accuracy(split: EncodedSplit | None) -> float:
+    """What the most frequent label is right on, as a share of a split's labelled texts; 0 where it has none."""
+    labels = split.labels[split.labels >= 0] if split is not None else np.zeros(0, np.int32)
+    return float(np.bincount(labels).max() / len(labels)) if len(labels) else 0.0
 
 
 def _summed(group: Group, *parts: float) -> list[float]:

@@ -112,6 +112,7 @@ class Training:
         self.stopping = False
         self.checkpoint_asked = False
         offsets = torch.from_numpy(np.array(train.offsets)).to(self.device)
+        self.constant = evaluation.constant_accuracy(data.splits.get("dev"))
         probe = evaluation.slices(data.splits.get("dev"), self.device)
         self.setting = adversaries.Setting(config.adversary, self.surface, offsets, probe)
         self.adversary = adversaries.build(self.setting)
@@ -372,11 +373,15 @@ class Training:
             self.model.load_state_dict(own)
 
     def _score(self, stage: Stage, metrics: dict[str, float]) -> float:
-        """What "best" means: accuracy; with an adversary, plus robust (ibp: certified) accuracy; a decoder's loss alike."""
+        """What "best" means: accuracy; with an adversary, plus robust (ibp: certified) accuracy; a decoder's loss alike.
+
+        Of robust accuracy only what is above a constant answer's counts: that one no attack changes, and a model that has
+        learnt nothing yet would be the best of all.
+        """
         if stage.name == "decoder":
             return -metrics["decoder_loss"] - (metrics["robust_decoder_loss"] if self._decoder_side(stage) else 0.0)
         held = metrics.get("certified_accuracy", metrics.get("robust_accuracy", 0.0))
-        robust = held if self.config.adversary.name != "none" else 0.0
+        robust = max(0.0, held - self.constant) if self.config.adversary.name != "none" else 0.0
         return metrics.get("accuracy", 0.0) + robust
 
     def _done(self) -> Done:

@@ -218,3 +218,17 @@ def test_a_truncated_or_foreign_checkpoint_names_what_is_wrong(tmp_path: Path) -
         Predictor.load(folder)
     with pytest.raises(CheckpointError, match="no checkpoint"):
         Predictor.load(tmp_path / "nowhere")
+
+
+def test_a_model_that_answers_everything_alike_is_not_the_best_one() -> None:
+    """No attack changes a constant answer: right on half of the texts, it holds on half, together more than many a model."""
+    training = Training(config(adversary__name="random"), data())
+    (stage,) = training.stages
+    constant = training.constant
+    share = (training.data.splits["dev"].labels == 1).mean()
+    assert constant == pytest.approx(max(share, 1 - share))
+    nothing = training._score(stage, {"accuracy": constant, "robust_accuracy": constant})
+    assert nothing < training._score(stage, {"accuracy": 0.8, "robust_accuracy": 0.1})
+    assert training._score(stage, {"accuracy": 0.8, "robust_accuracy": 0.7}) > training._score(
+        stage, {"accuracy": 0.8, "robust_accuracy": 0.6}
+    )
