@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# How many processes the tests are shared out to.
+WORKERS ?= 2
 
 .PHONY: help venv install demo test test-all lint types contracts wheel check clean
 
@@ -23,10 +25,10 @@ demo: $(STAMP)  ## train two small models on built-in data, attack both, print w
 	$(BIN)/aat-workbench demo --headless
 
 test: $(STAMP)  ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-all: $(STAMP)  ## all tests, those on real data too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(STAMP)  ## style and format
 	$(BIN)/ruff check .

@@ -93,11 +93,11 @@ def test_no_character_but_quotes_is_lost(text: str) -> None:
 
 
 def test_long_words_take_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for word in ("'", '"', ".", "x.)", "`", "a,", "中", "(", "'s", "--", ".)", "a@", "1.", "www."):
         for step in STEPS.values():
             step(word * (100_000 // len(word)))
-    assert time.perf_counter() - started < 30
+    assert time.process_time() - started < 30
 
 
 def sst2(mirror: Path) -> list[str]:
@@ -124,8 +124,8 @@ def test_throughput(mirror: Path) -> None:
     with gzip.open(mirror / "sst2_glue" / "train.tsv.gz", "rt", encoding="utf-8") as file:
         texts = [line.rstrip("\n").split("\t")[1] for line in file][1:]
     pipeline = Pipeline(["normalise", "lowercase", "tokenise"])
-    started = time.perf_counter()
+    started = time.process_time()
     pipeline.run(texts)
     words = sum(len(text.split()) for text in texts)
     # Over 400,000 words a second on one core; the bound leaves room for a busy machine.
-    assert words / (time.perf_counter() - started) > 100_000
+    assert words / (time.process_time() - started) > 100_000

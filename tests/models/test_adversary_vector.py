@@ -163,6 +163,7 @@ def staged(name: str, stages: str = EVERYWHERE, **more: object):
         train__decoder_epochs=1.0,
         train__lr=0.02,
         train__checkpoint_every=5,
+        train__evaluate_every=5,
         **more,
     )
 

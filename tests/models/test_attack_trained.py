@@ -29,6 +29,8 @@ SETTINGS = {
     "train.lr": 0.01,
     "train.batch_size": 32,
     "train.threads": 1,
+    "train.evaluate_every": 1000,
+    "train.evaluate_limit": 100,
     "adversary.name": "none",
 }
 

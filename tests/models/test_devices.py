@@ -26,7 +26,9 @@ def as_before():
 @pytest.mark.parametrize("adversary", ADVERSARIES)
 def test_every_tensor_of_a_training_is_made_where_it_is_told(adversary: str) -> None:
     # A tensor made without a device lands on "meta", which computes nothing and mixes with no other.
-    training = Training(config(adversary__name=adversary, train__device="cpu", train__epochs=5.0), data())
+    training = Training(
+        config(adversary__name=adversary, train__device="cpu", train__epochs=5.0, train__evaluate_every=20), data()
+    )
     with torch.device("meta"):
         events = list(training.events())
     assert isinstance(events[-1], Done) and 0 <= events[-1].summary["test"]["robust_accuracy"] <= 1

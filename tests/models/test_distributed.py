@@ -21,7 +21,9 @@ from aat_models.training import CheckpointDue, Training
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
-EXACT = {"model__dropout": 0.0, "model__characters": False, "train__lr": 0.02, "train__log_every": 2}
+EXACT = {
+    "model__dropout": 0.0, "model__characters": False, "train__lr": 0.02, "train__log_every": 2, "train__evaluate_every": 7,
+}  # fmt: skip
 
 SCRIPT = textwrap.dedent(
     """
@@ -129,10 +131,13 @@ def test_two_processes_are_one(adversary: str, tmp_path: Path) -> None:
 
 
 def test_two_processes_with_dropout_and_state_of_each_example_go_on_to_the_bit(tmp_path: Path) -> None:
-    settings = {"adversary__name": "aat", "train__lr": 0.02, "train__epochs": 5.0, "train__batch_size": 33}
+    settings = {
+        "adversary__name": "aat", "train__lr": 0.02, "train__epochs": 5.0, "train__batch_size": 33, "train__evaluate_every": 5,
+    }  # fmt: skip
     whole = together(tmp_path / "whole", settings)
     last = str(whole[-1].summary["steps"])
-    middle = sorted(int(path.name) for path in (tmp_path / "whole").iterdir() if path.is_dir())[4]
+    middle = sorted(int(path.name) for path in (tmp_path / "whole").iterdir() if path.is_dir())[1]
+    assert middle == 10  # an epoch is seven steps: this is within the second
     together(tmp_path / "first", settings, until=str(middle))
     together(tmp_path / "rest", settings, resume=str(tmp_path / "first" / str(middle)))
     for name in ("model.safetensors", "state.safetensors"):

@@ -42,7 +42,9 @@ def same_files(one: Path, two: Path, names: list[str]) -> None:
 
 @pytest.mark.parametrize("adversary", ADVERSARIES)
 def test_every_adversary_learns_the_toy_task_and_resumes_to_the_bit(adversary: str, tmp_path: Path) -> None:
-    chosen = config(adversary__name=adversary, train__epochs=3.0, train__lr=0.02, adversary__gamma=0.1)
+    chosen = config(
+        adversary__name=adversary, train__epochs=3.0, train__lr=0.02, train__evaluate_every=8, adversary__gamma=0.1
+    )
     whole = run(chosen, tmp_path / "whole")
     last = Training(chosen, data()).total
     assert whole[-1].summary["test"]["accuracy"] >= 0.9
@@ -61,7 +63,14 @@ def test_everything_that_adapts_in_aat_resumes_to_the_bit(tmp_path: Path) -> Non
     families = ["word", "char", "any", "hull", "ball"]
     parts = {"families": families, "probe": True, "reference": 1e-6, "tolerance": 0.0, "second_step": 0.3}
     settings = {f"adversary__{key}": value for key, value in (parts | {"dual_rate": 50.0}).items()}
-    chosen = config(adversary__name="aat", train__epochs=9.0, train__lr=0.02, train__log_every=10, **settings)
+    chosen = config(
+        adversary__name="aat",
+        train__epochs=9.0,
+        train__lr=0.02,
+        train__log_every=10,
+        train__evaluate_every=12,
+        **settings,
+    )
     whole = run(chosen, tmp_path / "whole")
     last = Training(chosen, data()).total
     figures = [event.metrics for event in whole if isinstance(event, Step)]

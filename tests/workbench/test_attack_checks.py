@@ -25,6 +25,7 @@ SETTINGS = {
     "data.limit": 1200, "surface.source": "dataset", "model.embedding": 32, "model.hidden": 24, "model.latent": 24,
     "model.buckets": 2000, "model.decoder_hidden": 24, "model.decoder_embedding": 16, "train.epochs": 3.0,
     "train.lr": 0.02, "train.batch_size": 32, "train.threads": 1, "adversary.name": "none",
+    "train.evaluate_every": 1000, "train.evaluate_limit": 100,
 }  # fmt: skip
 DECODER = {"model.decoder": "lstm", "train.stages": "encoder,decoder"}
 

@@ -282,7 +282,7 @@ def test_killed_in_the_background_it_goes_on_exactly(command: Any, tmp_path: Pat
     wait_for(folder, 25)
     child = jobs._children[-1]
     os.kill(child.pid, signal.SIGKILL)
-    child.wait(timeout=30)
+    child.wait(timeout=120)
     assert folder.status().state == "interrupted"
     started = next(event for event in folder.history() if isinstance(event, Started))
     assert all(event.step < started.total for event in folder.history() if isinstance(event, Step))
@@ -316,7 +316,7 @@ def test_an_interrupted_command_says_what_was_kept(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "runs" / "one")
     wait_for(folder, 10)
     child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=60)
+    _, err = child.communicate(timeout=120)
     assert child.returncode == 130
     assert "interrupted; kept: one@step-" in err and "Traceback" not in err
     assert folder.status().state == "interrupted" and folder.latest() is not None
