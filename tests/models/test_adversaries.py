@@ -183,6 +183,29 @@ def test_the_cache_gives_back_what_was_proposed_for_the_same_family_only(scene) 
     assert not any((adversary.recall(batch, batch.ids, characters) != batch.ids).any() for _ in range(5))
 
 
+def test_the_pull_is_on_what_the_families_put_in_the_words_places(scene) -> None:
+    _, surface, model, batch, setting = scene
+    adversary = AdaptiveAdversary(setting)
+    vectors = model.step_vectors(batch.ids, surface.of(batch.ids))
+
+    def expected(columns: slice) -> float:
+        pairs = [(w, s) for w in batch.ids.unique().tolist() for s in surface.candidates[w, columns].tolist() if s]
+        apart = [vectors(torch.tensor([w])) - vectors(torch.tensor([s])) for w, s in pairs]
+        return float(torch.cat(apart).detach().square().sum(-1).mean())
+
+    def pull(names: list[str]) -> float:
+        return float(adversary.pull(vectors, batch.ids, names).detach())
+
+    synonyms, both = expected(slice(0, SYNONYMS)), expected(slice(None))
+    assert synonyms != pytest.approx(both)
+    assert pull(["hull"]) == pytest.approx(synonyms)
+    assert pull(["any"]) == pytest.approx(both)
+    assert pull(["any", "word", "ball"]) == pytest.approx((both + synonyms) / 2)
+    assert pull(["ball"]) == 0
+    weights = [adversary.gamma(progress) for progress in (0.0, 0.25, 0.5, 1.0)]
+    assert weights == [0.0, setting.config.gamma / 2, setting.config.gamma, setting.config.gamma]
+
+
 def test_families_that_fool_the_model_are_drawn_more_often_and_none_is_forgotten() -> None:
     mixture = Mixture(config(adversary__families=THREE).adversary)
     fooled, right = torch.ones(8, dtype=torch.bool), torch.zeros(8, dtype=torch.bool)
