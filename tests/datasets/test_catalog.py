@@ -16,7 +16,7 @@ from aat_datasets.card import Card, Columns, File, Reader, Source, dump, parse
 from aat_datasets.errors import DataError, UnknownNameError
 
 CSV = b"text,label\n" + b"".join(b"text number %d,%s\n" % (i, (b"no", b"yes")[i % 2]) for i in range(60))
-SHIPPED = ["ag_news-subset", "sms_spam", "sst2", "sst2-sentences", "support"]
+SHIPPED = ["ag_news-subset", "imdb", "sms_spam", "sst2", "sst2-sentences", "support"]
 
 
 def digest(data: bytes, tmp_path: Path) -> str:
