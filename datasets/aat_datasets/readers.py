@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -17,7 +18,18 @@ from typing import IO, Any, cast
 from aat_datasets.card import Reader
 from aat_datasets.errors import DataError
 
-__all__ = ["as_utf8", "column_names", "first_lines", "line_numbers", "literal", "relation", "requote", "sniff"]
+__all__ = [
+    "as_utf8",
+    "column_names",
+    "first_lines",
+    "holds_line_ends",
+    "line_numbers",
+    "literal",
+    "open_bytes",
+    "relation",
+    "requote",
+    "sniff",
+]
 
 # DuckDB reads whole lines through its CSV reader; no text holds this delimiter.
 _NEVER = "\x1e\x1f\x1e\x1f"
@@ -27,7 +39,7 @@ _SUFFIXES = {
     ".tab": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
-    ".json": "jsonl",
+    ".json": "json",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".txt": "txt",
@@ -53,9 +65,9 @@ def sniff(path: Path) -> Reader:
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     known = _SUFFIXES.get(suffixes[-1]) if suffixes else None
     try:
-        with _open(path) as file:
-            start = file.read(4)
-    except (OSError, EOFError) as error:
+        with open_bytes(path) as file:
+            start = file.read(4096)
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if start[:4] == b"PAR1":
         known = "parquet"
@@ -63,6 +75,8 @@ def sniff(path: Path) -> Reader:
         raise DataError(f"{path}: unknown kind of file", "known: .csv .tsv .jsonl .parquet .txt, also with .gz")
     if not start:
         raise DataError(f"{path}: the file is empty")
+    if known == "json" and not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        known = "jsonl"
     encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     reader = Reader(format=cast(Any, known), encoding=encoding)
     if reader.format == "csv":
@@ -74,7 +88,10 @@ def first_lines(path: Path, reader: Reader, count: int) -> list[str]:
     """The first lines, decoded, without line ends; undecodable bytes are replaced. Lines are cut at 1 MB."""
     encoding = "utf-8-sig" if reader.encoding.lower().replace("_", "-") == "utf-8" else reader.encoding
     lines: list[str] = []
-    with _open(path) as raw, io.TextIOWrapper(cast(Any, raw), encoding=encoding, errors="replace", newline="") as text:
+    with (
+        open_bytes(path) as raw,
+        io.TextIOWrapper(cast(Any, raw), encoding=encoding, errors="replace", newline="") as text,
+    ):
         while len(lines) < count and (line := text.readline(_CHUNK)):
             lines.append(line.rstrip("\r\n"))
     return lines
@@ -111,10 +128,10 @@ def column_names(path: Path, reader: Reader, con: Any) -> list[str]:
         except duckdb.Error as error:
             raise DataError(f"{path}: not Parquet: {str(error).splitlines()[0]}") from None
         return [str(row[0]) for row in rows]
-    if reader.format == "jsonl":
-        return _keys(path, reader)
     if reader.names:
         return list(reader.names)
+    if reader.format == "jsonl":
+        return _keys(path, reader)
     start = records(path, reader, 1)
     if not start or not start[0]:
         raise DataError(f"{path}: the first line is empty")
@@ -129,8 +146,12 @@ def column_names(path: Path, reader: Reader, con: Any) -> list[str]:
     return names
 
 
-def relation(path: Path, reader: Reader, columns: list[str], wanted: list[str], max_line: int, requoted: bool) -> str:
+def relation(
+    path: Path, reader: Reader, columns: list[str], wanted: list[str], *, max_line: int, quoted: bool, parallel: bool
+) -> str:
     """A SELECT of the ``wanted`` among the file's ``columns`` as VARCHAR, in the order of the file.
+
+    ``quoted``: fields may stand in quotes. ``parallel``: several threads may begin anywhere in the file.
 
     Beside them ``aat_bad`` (why the record cannot be used, or NULL) and, for files read by lines, ``aat_blank``.
     """
@@ -139,8 +160,6 @@ def relation(path: Path, reader: Reader, columns: list[str], wanted: list[str], 
         chosen = ", ".join(f"CAST({identifier(c)} AS VARCHAR) AS {identifier(c)}" for c in wanted)
         return f"SELECT {chosen}, {fine} FROM read_parquet({path_literal(path)})"
     lines = reader.format in ("jsonl", "txt")
-    # Of two readers at once, the second may start inside a quoted newline and take it for the end of a record.
-    quoted = requoted or reader.format == "csv"
     settings = {
         "columns": "{" + ", ".join(f"{literal(c)}: 'VARCHAR'" for c in (["line"] if lines else columns)) + "}",
         "auto_detect": "false",
@@ -148,7 +167,7 @@ def relation(path: Path, reader: Reader, columns: list[str], wanted: list[str], 
         "delim": literal(_NEVER if lines else "\t" if reader.format == "tsv" else reader.delimiter),
         "quote": literal('"' if quoted else ""),
         "escape": literal('"' if quoted else ""),
-        "parallel": str(not quoted).lower(),
+        "parallel": str(parallel).lower(),
         "compression": literal("gzip" if is_gzip(path) else "none"),
         "store_rejects": "true",
         "max_line_size": str(max_line),
@@ -174,7 +193,7 @@ def as_utf8(path: Path, reader: Reader, work: Path) -> Path:
     copy = work / f"utf8-{path.name.removesuffix('.gz')}"
     try:
         decoder = codecs.getincrementaldecoder(reader.encoding)(errors="surrogateescape")
-        with _open(path) as source, copy.open("wb") as target:
+        with open_bytes(path) as source, copy.open("wb") as target:
             while chunk := source.read(_CHUNK):
                 target.write(decoder.decode(chunk).encode("utf-8", "surrogatepass"))
             target.write(decoder.decode(b"", final=True).encode("utf-8", "surrogatepass"))
@@ -188,7 +207,7 @@ def as_utf8(path: Path, reader: Reader, work: Path) -> Path:
 def requote(path: Path, reader: Reader, work: Path) -> Path:
     """A copy that DuckDB takes: mixed or lone carriage returns are its end otherwise. Record numbers stay the same."""
     copy = work / f"requoted-{path.name.removesuffix('.gz')}"
-    with _open(path) as source, copy.open("wb") as target:
+    with open_bytes(path) as source, copy.open("wb") as target:
         if reader.format == "csv":
             _mend_line_ends(source, target)
             return copy
@@ -198,6 +217,30 @@ def requote(path: Path, reader: Reader, work: Path) -> Path:
             quoted = b"\t".join(b'"' + field.replace(b'"', b'""') + b'"' for field in fields) if body else b""
             target.write(quoted + b"\n")
     return copy
+
+
+def holds_line_ends(path: Path) -> bool:
+    """Whether a line feed lies between quotes anywhere in the file.
+
+    Of two readers at once, the second may start behind such a one and take it for the end of a record.
+    """
+    import numpy as np
+
+    if is_gzip(path):
+        return True  # one thread unpacks it anyway
+    open_quote = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK * 4):
+            if b'"' not in chunk:
+                if open_quote and b"\n" in chunk:
+                    return True
+                continue
+            data = np.frombuffer(chunk, np.uint8)
+            quotes, ends = np.flatnonzero(data == 34), np.flatnonzero(data == 10)
+            if np.any((np.searchsorted(quotes, ends) + open_quote) & 1):
+                return True
+            open_quote = (open_quote + len(quotes)) & 1
+    return False
 
 
 def line_numbers(path: Path, reader: Reader, bad: Collection[int], rows: Collection[int], skip_blank: bool) -> Lines:
@@ -228,7 +271,7 @@ def is_gzip(path: Path) -> bool:
 
 def _record_starts(path: Path, quoted: bool) -> Iterator[tuple[int, bytes]]:
     open_quote = False
-    with _open(path) as file:
+    with open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             if not open_quote:
                 yield number, line
@@ -252,7 +295,7 @@ def _mend_line_ends(source: IO[bytes], target: IO[bytes]) -> None:
     target.write(b"\n" if pending and not inside else pending)
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb")) if is_gzip(path) else path.open("rb")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aat_datasets.errors import DataError, UnknownNameError
-from aat_datasets.readers import literal, path_literal
+from aat_datasets.readers import identifier, literal, path_literal
 from aat_datasets.records import Row
 
 __all__ = ["Table"]
@@ -190,13 +190,14 @@ class Table:
 
             con = duckdb.connect()
             names = f"[{', '.join(map(literal, self.labels))}]::VARCHAR[]"
-            parts = ["row", "text"]
+            parts = ["file_row_number AS row", "text"]
             parts += [f"({names})[label + 1] AS label", "label AS code"] if self.labels else ["NULL AS label"]
-            parts += [column for column in ("text_b", "target") if column in self.columns]
+            parts += [identifier(name) for name in self.columns if name not in ("row", "text", "label")]
             con.execute(f"SET allowed_paths=[{literal(str(self.path))}]")
             con.execute("SET enable_external_access=false")
             con.execute("SET lock_configuration=true")
-            con.execute(f"CREATE VIEW texts AS SELECT {', '.join(parts)} FROM read_parquet({path_literal(self.path)})")
+            rows = f"read_parquet({path_literal(self.path)}, file_row_number=true)"
+            con.execute(f"CREATE VIEW texts AS SELECT {', '.join(parts)} FROM {rows}")
             self._connection = con
         return self._connection
 

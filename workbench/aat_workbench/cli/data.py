@@ -151,11 +151,27 @@ def add(
 
 
 @app.command()
-def get(name: Name, json: Json = False, quiet: Quiet = False) -> None:
-    """Fetch a dataset: mirror first, then download; verify, then ingest."""
+def get(
+    name: Name,
+    origin: Annotated[
+        str, typer.Option("--from", metavar="ORIGIN", help="hf:ORG/NAME@REVISION#FOLDER or nltk:CORPUS, as NAME")
+    ] = "",
+    text: Annotated[str | None, typer.Option("--text", help="column of the text; guessed when not given")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="column of the label; '': there is none")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="column of the output text")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of the dev and test splits that are made")] = 0,
+    replace: Annotated[bool, typer.Option("--replace", help="fetch a dataset of this name anew")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch a dataset: mirror first, then download; verify, then ingest. --from: one that has no card yet."""
     from aat_datasets import catalog
 
     with _progress(quiet or json) as progress:
+        if origin:
+            catalog.fetched(
+                name, origin, text=text, label=label, target=target, seed=seed, replace=replace, progress=progress
+            )
         files = catalog.get(name, progress)
     if json:
         emit({"name": name, "files": files})
