@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -87,6 +87,18 @@ class Dataset:
             return [], [], [], []
         ids, texts, labels, targets = zip(*found, strict=True)
         return list(ids), list(texts), list(labels), list(targets)
+
+    def chunks(
+        self, split: str, size: int = 1 << 16
+    ) -> Iterator[tuple[list[int], list[str], list[int | None], list[str | None]]]:
+        """``columns`` of a split in pieces of at most ``size`` rows, in their order: a split may not fit into memory."""
+        table = self.table(split)
+        label = "code" if self.labels else "NULL"
+        target = "target" if "target" in self.meta.columns else "NULL"
+        sql = f"SELECT row, text, {label}, {target} FROM texts WHERE row >= ? AND row < ? ORDER BY row"
+        for start in range(0, self.splits[split], size):
+            ids, texts, labels, targets = zip(*table.query(sql, [start, start + size]), strict=True)
+            yield list(ids), list(texts), list(labels), list(targets)
 
     def examples(self, split: str, limit: int = 0, seed: int = 0) -> list[Example]:
         """All texts of a split, or ``limit`` of them drawn with ``seed``, in the order of their rows."""
