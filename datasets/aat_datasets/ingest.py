@@ -35,6 +35,7 @@ VERSION = 2
 REJECT_SHARE = 0.05
 MAX_LABELS = 2000
 _MEMORY = "1GB"  # what DuckDB may hold; the rest of a large file waits on disk
+_GROUP = 20_480
 _STALE = 24 * 3600  # seconds after which an abandoned temporary folder is removed
 
 
@@ -264,7 +265,9 @@ def _write_split(con: Any, card: Card, pool: str, values: list[str], out: Path, 
     label = f", CAST({_CODE} AS INTEGER) AS label" if values else ""
     extra = "".join(f", {identifier(alias)}" for alias, _ in extras(card))
     rows = f"SELECT text{label}{extra}, {digest} AS digest FROM ({pool})"
-    return con.execute(f"COPY ({rows}) TO {literal(str(out))} (FORMAT parquet)").fetchone()[0]
+    # Small groups of rows: a window is read from one or two of them.
+    options = f"FORMAT parquet, ROW_GROUP_SIZE {_GROUP}"
+    return con.execute(f"COPY ({rows}) TO {literal(str(out))} ({options})").fetchone()[0]
 
 
 def _fingerprint(con: Any, work: Path, splits: dict[str, int], labels: list[str], columns: list[str]) -> str:

@@ -48,11 +48,12 @@ def _ip(found: str) -> bool:
 
 
 def _phone(found: str) -> bool:
-    """7 to 15 digits, and written as numbers to be called are: with a country, a bracket, or in groups."""
+    """7 to 15 digits, written as numbers to be called are: with a country, a bracket, in groups, or after one zero."""
     digits = sum(c.isdecimal() for c in found)
     grouped = len(re.findall(r"\d+", found)) > 2
     date = re.fullmatch(r"\d{1,4}([./-])\d{1,2}\1\d{2,4}", found)
-    return 7 <= digits <= 15 and date is None and (found[0] in "+(" or grouped or "(" in found)
+    dialled = found.isdecimal() and 10 <= digits <= 11 and found[0] == "0" and found[1] != "0"
+    return 7 <= digits <= 15 and date is None and (found[0] == "+" or "(" in found or grouped or dialled)
 
 
 RULES: dict[str, tuple[tuple[re.Pattern[str], ...], Callable[[str], bool]]] = {
