@@ -12,6 +12,7 @@ import msgspec
 
 from aat_datasets import shelf, sources
 from aat_datasets.card import Card, Columns, Derive, File, Reader, Source, check_name
+from aat_datasets.converting import peek
 from aat_datasets.errors import DataError
 from aat_datasets.ingest import ingest
 from aat_datasets.readers import column_names, path_literal, records, sniff
@@ -132,9 +133,15 @@ def guess(
             raise DataError(f"unknown encoding {encoding!r}", "utf-8, utf-16, latin-1, gb18030 …") from None
     if reader.format in ("csv", "tsv"):
         reader.header = _has_header(records(path, reader, 50)) if header is None else header
-    with duckdb.connect() as con:
-        known = column_names(path, reader, con)
-        sample = _sample(path, reader, known, con)
+    if reader.format == "json":
+        objects = peek(path, reader, _SAMPLE)
+        known = list(dict.fromkeys(key for one in objects for key in one))
+        sample = {name: [_cell(one.get(name)) for one in objects] for name in known}
+        reader.names = known if known and all(name.isdecimal() for name in known) else []
+    else:
+        with duckdb.connect() as con:
+            known = column_names(path, reader, con)
+            sample = _sample(path, reader, known, con)
     if reader.format in ("csv", "tsv") and not reader.header:
         reader.names = known
     chosen = {"text": text, "label": label, "target": target}
@@ -225,15 +232,19 @@ def _sample(path: Path, reader: Reader, known: list[str], con: Any) -> dict[str,
         for line in first_lines(path, reader, _SAMPLE):
             try:
                 value: Any = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # counted as rejected when the file is read
             if isinstance(value, dict):
                 cells: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-                rows.append(["" if cells.get(c) is None else str(cells.get(c)) for c in known])
+                rows.append([_cell(cells.get(c)) for c in known])
     else:
         rows = [[line] for line in first_lines(path, reader, _SAMPLE)]
     usable = [row for row in rows if len(row) == len(known)]
     return {name: [row[index] for row in usable] for index, name in enumerate(known)}
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _has_header(rows: list[list[str]]) -> bool:

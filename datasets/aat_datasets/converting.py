@@ -7,7 +7,6 @@ are: the reader rejects them with their line.
 from __future__ import annotations
 
 import codecs
-import io
 import json
 import re
 from array import array
@@ -19,7 +18,7 @@ from aat_datasets.card import File, Reader
 from aat_datasets.errors import DataError
 from aat_datasets.readers import as_utf8, open_bytes
 
-__all__ = ["Converted", "converted"]
+__all__ = ["Converted", "converted", "peek"]
 
 _CHUNK = 1 << 20
 _ODD = re.compile(rb'[\x00-\x1f"\\]')
@@ -65,6 +64,21 @@ def converted(files: Sequence[tuple[File, Path]], reader: Reader, work: Path, nu
             out.write(row + b"\n")
             lines.append(line)
     return Converted(copy, used, lines)
+
+
+def peek(path: Path, reader: Reader, count: int) -> list[dict[str, Any]]:
+    """The first objects of a JSON array; of arrays in it, objects whose keys are positions, from ``1``."""
+    found: list[dict[str, Any]] = []
+    with open_bytes(path) as file:
+        for _, element in _elements(path, file):
+            if isinstance(element, dict):
+                found.append(cast("dict[str, Any]", element))
+            elif isinstance(element, list):
+                names = reader.names or map(str, range(1, 1 + len(cast("list[Any]", element))))
+                found.append(dict(zip(names, cast("list[Any]", element), strict=False)))
+            if len(found) == count:
+                break
+    return found
 
 
 def _quoted(text: bytes) -> bytes:
@@ -171,9 +185,9 @@ def _member(path: Path, source: Path, member: str) -> Iterator[tuple[int, Any]]:
 
 def _elements(path: Path, file: IO[bytes]) -> Iterator[tuple[int, Any]]:
     """The elements of a JSON array with the lines they begin on, read piece by piece. Raises DataError."""
-    text = io.TextIOWrapper(cast("Any", file), encoding="utf-8-sig", errors="surrogateescape", newline="")
+    text = codecs.getincrementaldecoder("utf-8-sig")(errors="surrogateescape")
     decoder = json.JSONDecoder()
-    buffer, at, line, ended = text.read(_CHUNK), 0, 1, False
+    buffer, at, line, ended = text.decode(file.read(_CHUNK)), 0, 1, False
 
     def skip(position: int, marks: str) -> int:
         nonlocal line
@@ -206,6 +220,6 @@ def _elements(path: Path, file: IO[bytes]) -> Iterator[tuple[int, Any]]:
             at = end
             continue
         # As much again as is waiting: a long element is not tried many times over.
-        more = text.read(max(_CHUNK, len(buffer) - at))
+        more = file.read(max(_CHUNK, len(buffer) - at))
         ended = not more
-        buffer, at = buffer[at:] + more, 0
+        buffer, at = buffer[at:] + text.decode(more, ended), 0

@@ -29,6 +29,7 @@ __all__ = [
     "relation",
     "requote",
     "sniff",
+    "unclosed",
 ]
 
 # DuckDB reads whole lines through its CSV reader; no text holds this delimiter.
@@ -220,7 +221,7 @@ def requote(path: Path, reader: Reader, work: Path) -> Path:
 
 
 def holds_line_ends(path: Path) -> bool:
-    """Whether a line feed lies between quotes anywhere in the file.
+    """Whether a line feed lies between quotes anywhere in the file, or a quote is open at its end.
 
     Of two readers at once, the second may start behind such a one and take it for the end of a record.
     """
@@ -240,7 +241,7 @@ def holds_line_ends(path: Path) -> bool:
             if np.any((np.searchsorted(quotes, ends) + open_quote) & 1):
                 return True
             open_quote = (open_quote + len(quotes)) & 1
-    return False
+    return bool(open_quote)
 
 
 def line_numbers(path: Path, reader: Reader, bad: Collection[int], rows: Collection[int], skip_blank: bool) -> Lines:
@@ -253,7 +254,9 @@ def line_numbers(path: Path, reader: Reader, bad: Collection[int], rows: Collect
     row_lines: dict[int, int] = {}
     first = 2 if reader.header and reader.format in ("csv", "tsv") else 1
     row = -1
-    for record, (number, line) in enumerate(_record_starts(path, reader.format == "csv"), 1):
+    for record, (number, line, still) in enumerate(_records(path, reader), 1):
+        if still:
+            break
         if record in bad_set:
             bad_lines[record] = number
         elif record >= first and not (skip_blank and line in (b"\n", b"\r\n")):
@@ -269,14 +272,50 @@ def is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def _record_starts(path: Path, quoted: bool) -> Iterator[tuple[int, bytes]]:
-    open_quote = False
+def unclosed(path: Path, reader: Reader) -> int:
+    """The line on which a quote opens that the file never closes, by which everything after it is lost; 0: there is none."""
+    return next((start for start, _, still in _records(path, reader) if still), 0)
+
+
+def _records(path: Path, reader: Reader) -> Iterator[tuple[int, bytes, bool]]:
+    """``(line, its bytes, still open)`` of the first line of every record; what is still open at the end, twice."""
+    quoted = reader.format == "csv"
+    delimiter = reader.delimiter.encode()
+    start, first, open_quote = 0, b"", False
     with open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             if not open_quote:
-                yield number, line
-            if quoted and line.count(b'"') % 2:
-                open_quote = not open_quote
+                start, first = number, line
+                yield number, line, False
+            if quoted and b'"' in line:
+                open_quote = _still_open(line, delimiter, open_quote)
+    if open_quote:
+        yield start, first, True
+
+
+def _still_open(line: bytes, delimiter: bytes, open_quote: bool) -> bool:
+    """Whether a quoted field goes on after a line. A quote opens a field only at its beginning."""
+    at = 0
+    while True:
+        if not open_quote:
+            if line[at : at + 1] == b'"':
+                open_quote, at = True, at + 1
+            else:
+                at = line.find(delimiter, at) + 1
+                if not at:
+                    return False
+                continue
+        close = line.find(b'"', at)
+        if close < 0:
+            return True
+        at = close + 1
+        if line[at : at + 1] == b'"':
+            at += 1
+        else:
+            open_quote = False
+            at = line.find(delimiter, at) + 1
+            if not at:
+                return False
 
 
 def _mend_line_ends(source: IO[bytes], target: IO[bytes]) -> None:
@@ -311,7 +350,7 @@ def _keys(path: Path, reader: Reader) -> list[str]:
     for line in first_lines(path, reader, 1000):
         try:
             value: Any = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # counted as rejected when the file is read
         if isinstance(value, dict):
             names.update(dict.fromkeys(cast(dict[str, Any], value)))

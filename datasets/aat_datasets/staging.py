@@ -16,12 +16,22 @@ import msgspec
 from aat_datasets.card import Card, File, Reader
 from aat_datasets.converting import Converted, converted
 from aat_datasets.errors import DataError
-from aat_datasets.readers import column_names, holds_line_ends, identifier, line_numbers, literal, relation, requote
+from aat_datasets.readers import (
+    column_names,
+    holds_line_ends,
+    identifier,
+    line_numbers,
+    literal,
+    relation,
+    requote,
+    unclosed,
+)
 
 __all__ = ["DIGEST", "Reject", "Stage", "extras", "stage"]
 
 _LINE = 2_000_000  # bytes, DuckDB's default for one line
 _LONG_LINE = 128_000_000
+_OPEN = "a quote that is not closed"
 
 DIGEST = "(md5_number(text) >> 64)::UBIGINT"
 """SQL: a number that stands for a text. It is the same in every version of DuckDB."""
@@ -86,13 +96,17 @@ def stage(
             continue
         sql = _rows(card, source, plan.reader)
         wrong = _wrong_rows(con, sql) if bad else []
+        rejects = _numbered(path, mended, plan, columns, problems, wrong)
+        if plan.reader.format == "csv" and not parallel and not any(one.reason == _OPEN for one in rejects):
+            # DuckDB says nothing of a quote that is open at the end, and gives no row of it.
+            rejects += [Reject(path.name, line, _OPEN)] if (line := unclosed(mended, plan.reader)) else []
         return Stage(
             split=file.split,
             sql=f"SELECT * EXCLUDE (reason, blank) FROM ({sql}) WHERE reason IS NULL AND NOT blank",
             keys=f"keys_{number}",
             rows=rows - bad,
-            refused=len(problems) + bad,
-            rejects=_numbered(path, mended, plan, columns, problems, wrong),
+            refused=len(rejects),
+            rejects=rejects,
         )
     raise DataError(f"{path}: cannot be read")
 
@@ -187,7 +201,7 @@ def _explain(kind: str, message: str) -> str:
         return f"expected {numbers[0]} columns, found {numbers[1]}" if len(numbers) == 2 else "wrong number of columns"
     known = {
         "INVALID ENCODING": "bytes that are not of the file's encoding",
-        "UNQUOTED VALUE": "a quote that is not closed",
+        "UNQUOTED VALUE": _OPEN,
         "LINE SIZE OVER MAXIMUM": "the line is too long",
     }
     return known.get(kind, first)
