@@ -87,25 +87,30 @@ def sniff(path: Path) -> Reader:
 
 def first_lines(path: Path, reader: Reader, count: int) -> list[str]:
     """The first lines, decoded, without line ends; undecodable bytes are replaced. Lines are cut at 1 MB."""
+    return [line.rstrip("\r\n") for line in _first(path, reader, count)]
+
+
+def _first(path: Path, reader: Reader, count: int) -> Iterator[str]:
+    """The first lines as they are, at most 64 million characters of them."""
     encoding = "utf-8-sig" if reader.encoding.lower().replace("_", "-") == "utf-8" else reader.encoding
-    lines: list[str] = []
+    left = _CHUNK * 64
     with (
         open_bytes(path) as raw,
         io.TextIOWrapper(cast(Any, raw), encoding=encoding, errors="replace", newline="") as text,
     ):
-        while len(lines) < count and (line := text.readline(_CHUNK)):
-            lines.append(line.rstrip("\r\n"))
-    return lines
+        while count > 0 and left > 0 and (line := text.readline(_CHUNK)):
+            yield line
+            count, left = count - 1, left - len(line)
 
 
 def records(path: Path, reader: Reader, count: int) -> list[list[str]]:
     """The first records of a CSV or TSV file."""
     if reader.format == "tsv":
         return [line.split("\t") for line in first_lines(path, reader, count)]
-    # A quoted field may run over lines: more lines than records are looked at.
-    lines = [line + "\n" for line in first_lines(path, reader, count * 4)]
     rows: list[list[str]] = []
     csv.field_size_limit(_CHUNK * 8)
+    # A quoted field may run over lines: more lines than records are looked at.
+    lines = _first(path, reader, count * 4)
     try:
         for row in csv.reader(lines, delimiter=reader.delimiter):
             rows.append(row)
@@ -114,6 +119,8 @@ def records(path: Path, reader: Reader, count: int) -> list[list[str]]:
     except csv.Error as error:
         if not rows:
             raise DataError(f"{path}: not CSV: {error}") from None
+    finally:
+        cast(Any, lines).close()
     return rows
 
 
