@@ -23,7 +23,7 @@ from aat_models.adversaries.surface import SurfaceTensor
 from aat_models.augment import Rows, additions, fingerprints
 from aat_models.config import Config
 
-__all__ = ["TARGET_STEPS", "TrainingData", "prepare", "surface_of"]
+__all__ = ["TARGET_STEPS", "TrainingData", "encoded_splits", "prepare", "surface_of"]
 
 TARGET_STEPS = ["normalise", "tokenise"]  # output texts keep their case
 _OUTPUT_WORDS = 20_000
@@ -48,10 +48,7 @@ def prepare(config: Config, cache: Path) -> TrainingData:
     """
     dataset = catalog.open_dataset(config.data.dataset)
     wants_output = config.model.decoder != "none"
-    pipeline = Pipeline(config.data.preprocess)
-    splits, lists = batching.cached(
-        cache, _key(config, dataset, wants_output), lambda work: _encode(config, dataset, pipeline, wants_output, work)
-    )
+    splits, lists = encoded_splits(config, dataset, cache)
     if not len(splits["train"]):
         raise DataError(f"dataset {dataset.name}: the train split has no rows")
     trained, rest = lists["words"], lists["later"]
@@ -59,6 +56,20 @@ def prepare(config: Config, cache: Path) -> TrainingData:
     table.intern(rest)
     output = WordTable.of(lists["output"]) if wants_output else None
     return TrainingData(splits, dataset.labels, table, output, _lexicon(config, dataset, splits["train"], table))
+
+
+def encoded_splits(
+    config: Config, dataset: Dataset, cache: Path
+) -> tuple[dict[str, EncodedSplit], dict[str, list[str]]]:
+    """The dataset's splits as numbers, memory-mapped from ``cache``, and the word lists that say what they stand for.
+
+    They are made piece by piece where they are not there: a dataset may be larger than memory.
+    """
+    wants_output = config.model.decoder != "none"
+    pipeline = Pipeline(config.data.preprocess)
+    return batching.cached(
+        cache, _key(config, dataset, wants_output), lambda work: _encode(config, dataset, pipeline, wants_output, work)
+    )
 
 
 def surface_of(data: TrainingData, config: Config) -> SurfaceTensor:
