@@ -99,7 +99,7 @@ def _stream(work: Path, rows: int, figures: dict[str, Any]) -> Iterator[str]:
     _piece(work, "ingest", path=str(work / "rows.csv"), folder=str(dataset), derive=True)
     _write_card(card, dataset)
     yield "encoding and drawing batches with little memory"
-    limit = max(figures["csv_bytes"] // 2, 400 << 20)
+    limit = max(figures["csv_bytes"] // 2, 700 << 20)
     figures["stream"] = _piece(work, "stream", folder=str(dataset), cache=str(work / "cache"), limit=limit)
 
 
