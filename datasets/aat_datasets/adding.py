@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,31 +12,17 @@ import msgspec
 from aat_datasets import shelf, sources
 from aat_datasets.card import Card, Columns, Derive, File, Reader, Source, check_name
 from aat_datasets.errors import DataError
+from aat_datasets.guessing import Guess, guess
 from aat_datasets.ingest import ingest
-from aat_datasets.readers import column_names, path_literal, records, sniff
+from aat_datasets.readers import sniff
 from aat_datasets.records import Task
 from aat_datasets.sources import Progress, data_root
 from aat_datasets.staging import Reject
 
 __all__ = ["AddReport", "Guess", "add", "guess"]
 
-_TEXT = ("text", "sentence", "review", "content", "message", "utterance", "question", "tweet", "comment", "document",
-         "body", "post", "description", "source", "premise", "title", "input", "prompt")  # fmt: skip
-_LABEL = ("label", "labels", "class", "category", "sentiment", "intent", "topic", "polarity", "rating", "stars",
-          "spam", "y", "tag", "gold", "score")  # fmt: skip
-_TARGET = ("target", "reply", "response", "answer", "summary", "translation", "output", "completion")
 _SPLITS = {"train": "train", "training": "train", "dev": "dev", "valid": "dev", "validation": "dev", "val": "dev",
            "test": "test", "testing": "test"}  # fmt: skip
-_SAMPLE = 2000  # rows a guess looks at
-_MANY = 400  # a guessed label column has at most this many distinct values in the sample
-
-
-class Guess(msgspec.Struct, kw_only=True):
-    """Columns and reader settings found by looking at a file. ``known``: all its columns."""
-
-    reader: Reader
-    columns: Columns
-    known: list[str]
 
 
 class AddReport(msgspec.Struct, kw_only=True):
@@ -112,48 +97,6 @@ def add(
     )
 
 
-def guess(
-    path: Path,
-    *,
-    text: str | None = None,
-    label: str | None = None,
-    target: str | None = None,
-    encoding: str | None = None,
-    header: bool | None = None,
-) -> Guess:
-    """What the columns of a file are, what is given left as it is. Raises DataError for a column that is not there."""
-    import duckdb
-
-    reader = sniff(path)
-    if encoding:
-        try:
-            reader.encoding = codecs.lookup(encoding).name
-        except LookupError:
-            raise DataError(f"unknown encoding {encoding!r}", "utf-8, utf-16, latin-1, gb18030 …") from None
-    if reader.format in ("csv", "tsv"):
-        reader.header = _has_header(records(path, reader, 50)) if header is None else header
-    with duckdb.connect() as con:
-        known = column_names(path, reader, con)
-        sample = _sample(path, reader, known, con)
-    if reader.format in ("csv", "tsv") and not reader.header:
-        reader.names = known
-    chosen = {"text": text, "label": label, "target": target}
-    for name in chosen.values():
-        if name and name not in known:
-            raise DataError(f"{path.name}: no column named {name!r}", f"columns: {', '.join(known[:30])}")
-    free = [column for column in known if column not in chosen.values()]
-    if label is None:
-        label = _guess_label(free, sample) if text is not None or len(free) > 1 else ""
-        free = [column for column in free if column != label]
-    if target is None:
-        target = _hinted(free, _TARGET) if text is not None or len(free) > 1 else ""
-        free = [column for column in free if column != target]
-    text = text or _guess_text(free, sample)
-    if not text:
-        raise DataError(f"{path.name}: no column looks like text", f"name it with --text; columns: {', '.join(known)}")
-    return Guess(reader=reader, columns=Columns(text=[text], label=label or "", target=target or ""), known=known)
-
-
 def split_of(path: Path) -> str | None:
     """The split a file's name speaks of; None where it speaks of none, or of two."""
     words = set(re.split(r"[^a-z]+", path.name.lower()))
@@ -205,91 +148,3 @@ def _card(name: str, title: str, language: str, found: Guess, placed: list[tuple
         derive=derive,
         note="added from " + ", ".join(path.name for _, path in placed),
     )
-
-
-def _sample(path: Path, reader: Reader, known: list[str], con: Any) -> dict[str, list[str]]:
-    """Column → its values in the first rows."""
-    import json
-
-    from aat_datasets.readers import first_lines
-
-    rows: list[list[str]]
-    if reader.format in ("csv", "tsv"):
-        rows = records(path, reader, _SAMPLE)[1 if reader.header else 0 :]
-    elif reader.format == "parquet":
-        columns = ", ".join(f'CAST("{c}" AS VARCHAR)' for c in (name.replace('"', '""') for name in known))
-        sql = f"SELECT {columns} FROM read_parquet({path_literal(path)}) LIMIT {_SAMPLE}"
-        rows = [["" if cell is None else str(cell) for cell in row] for row in con.execute(sql).fetchall()]
-    elif reader.format == "jsonl":
-        rows = []
-        for line in first_lines(path, reader, _SAMPLE):
-            try:
-                value: Any = json.loads(line)
-            except ValueError:
-                continue  # counted as rejected when the file is read
-            if isinstance(value, dict):
-                cells: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-                rows.append(["" if cells.get(c) is None else str(cells.get(c)) for c in known])
-    else:
-        rows = [[line] for line in first_lines(path, reader, _SAMPLE)]
-    usable = [row for row in rows if len(row) == len(known)]
-    return {name: [row[index] for row in usable] for index, name in enumerate(known)}
-
-
-def _has_header(rows: list[list[str]]) -> bool:
-    """Whether the first record names columns: a known name, or short words that never come back as values."""
-    if not rows:
-        return False
-    first = [cell.strip() for cell in rows[0]]
-    if any(cell.lower() in (*_TEXT, *_LABEL, *_TARGET) for cell in first) and all(len(cell) <= 60 for cell in first):
-        return True
-    if len(set(first)) != len(first) or any(not re.fullmatch(r"[^\W\d][\w .-]{0,39}", cell) for cell in first):
-        return False
-    later = [row for row in rows[1:] if len(row) == len(first)]
-    if len(first) < 2 or not later or any(len(cell.split()) > 3 for cell in first):
-        return False
-    below = [[row[index].strip() for row in later] for index in range(len(first))]
-    return all(cell not in values for cell, values in zip(first, below, strict=True)) and any(
-        sum(map(len, values)) > 3 * len(values) * len(cell) for cell, values in zip(first, below, strict=True)
-    )
-
-
-def _hinted(columns: list[str], hints: tuple[str, ...]) -> str:
-    """The first column whose name is a hint, else whose name holds one as a word."""
-    for hint in hints:
-        for column in columns:
-            if column.lower() == hint:
-                return column
-    for hint in hints:
-        for column in columns:
-            if len(hint) > 2 and hint in re.split(r"[^a-z]+", column.lower()):
-                return column
-    return ""
-
-
-def _guess_label(columns: list[str], sample: dict[str, list[str]]) -> str:
-    """The hinted column with few distinct values, else the column with fewest that repeat; '' where there is none."""
-    fitting = {c: distinct for c in columns if (distinct := _few(sample.get(c, [])))}
-    hinted = _hinted([c for c in columns if c in fitting], _LABEL)
-    if hinted or not fitting:
-        return hinted
-    return min(fitting, key=lambda c: fitting[c])
-
-
-def _few(values: list[str]) -> int:
-    """The number of distinct values of a column that may be a label; 0 where it cannot be one."""
-    present = [value.strip() for value in values if value.strip()]
-    distinct = set(present)
-    if len(distinct) < 2 or len(distinct) > _MANY or len(distinct) * 2 > len(present):
-        return 0
-    return len(distinct) if sum(map(len, distinct)) <= 40 * len(distinct) else 0
-
-
-def _guess_text(columns: list[str], sample: dict[str, list[str]]) -> str:
-    """The hinted column, unless another is three times as long on average; else the longest."""
-    if not columns:
-        return ""
-    means = {c: sum(map(len, sample.get(c, []))) / max(len(sample.get(c, [])), 1) for c in columns}
-    longest = max(columns, key=lambda c: means[c])
-    hinted = _hinted(columns, _TEXT)
-    return hinted if hinted and means[hinted] * 3 >= means[longest] else longest

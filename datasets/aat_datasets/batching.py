@@ -6,17 +6,18 @@ the epoch alone, so a sampler's whole state is two numbers.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BucketSampler", "EncodedSplit", "cached", "pad"]
+__all__ = ["BucketSampler", "EncodedSplit", "SplitWriter", "cached", "pad"]
 
 
 class EncodedSplit:
@@ -80,25 +81,74 @@ def _map(path: Path) -> NDArray[Any]:
         return np.load(path, allow_pickle=False)
 
 
-def cached(
-    root: Path, key: str, make: Callable[[], tuple[dict[str, EncodedSplit], dict[str, list[str]]]]
-) -> tuple[dict[str, EncodedSplit], dict[str, list[str]]]:
-    """Encoded splits and word lists from the cache folder ``root/key``, made by ``make`` where they are not there.
+class SplitWriter:
+    """An encoded split that is written piece by piece, whatever its size: nothing of it stays in memory.
 
-    The folder appears in one rename with everything in it, so a half-written one is never read, and of two processes
-    that make it at once one wins.
+    Args:
+        folder, name: as ``EncodedSplit.load`` will be given them.
+    """
+
+    _TYPES: ClassVar[dict[str, type]] = {
+        "ids": np.int32, "offsets": np.int64, "labels": np.int32, "rows": np.int64,
+        "target_ids": np.int32, "target_offsets": np.int64,
+    }  # fmt: skip
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._files = {array: (folder / f"{name}.{array}.npy").open("w+b") for array in self._TYPES}
+        self._counts = dict.fromkeys(self._TYPES, 0)
+        for array in self._TYPES:
+            self._header(array)
+        self._append("offsets", np.zeros(1))
+        self._append("target_offsets", np.zeros(1))
+
+    def append(self, split: EncodedSplit) -> None:
+        """Add texts at the end."""
+        self._append("offsets", split.offsets[1:] + self._counts["ids"])
+        self._append("target_offsets", split.target_offsets[1:] + self._counts["target_ids"])
+        for array in ("ids", "labels", "rows", "target_ids"):
+            self._append(array, getattr(split, array))
+
+    def close(self) -> None:
+        """Write how long the arrays have become."""
+        for array, file in self._files.items():
+            file.seek(0)
+            self._header(array)
+            file.close()
+
+    def _append(self, array: str, values: NDArray[Any]) -> None:
+        values.astype(self._TYPES[array], copy=False).tofile(self._files[array])
+        self._counts[array] += len(values)
+
+    def _header(self, array: str) -> None:
+        # NumPy leaves room in the header for the first axis to grow: it can be written again in its place.
+        described: dict[str, Any] = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(self._TYPES[array])),
+            "fortran_order": False,
+            "shape": (self._counts[array],),
+        }
+        np.lib.format.write_array_header_1_0(self._files[array], described)
+        self._files[array].flush()
+
+
+def cached(
+    root: Path, key: str, make: Callable[[Path], tuple[list[str], dict[str, list[str]]]]
+) -> tuple[dict[str, EncodedSplit], dict[str, list[str]]]:
+    """Encoded splits and word lists from the cache folder ``root/key``; ``make`` writes them where they are not there.
+
+    ``make`` is given a folder and returns the names of the splits it has written there, and the lists. The folder appears
+    under its key in one rename with everything in it, so a half-written one is never read, and of two processes that
+    make it at once one wins.
     """
     folder = root / key
     if not (folder / "meta.json").exists():
         root.mkdir(parents=True, exist_ok=True)
-        splits, lists = make()
         work = Path(tempfile.mkdtemp(prefix=f".{key[:12]}-", dir=root))
-        for name, split in splits.items():
-            split.save(work, name)
-        (work / "meta.json").write_bytes(msgspec.json.encode({"splits": list(splits), "lists": lists}))
         try:
-            work.rename(folder)
-        except OSError:  # somebody else was first
+            names, lists = make(work)
+            (work / "meta.json").write_bytes(msgspec.json.encode({"splits": names, "lists": lists}))
+            with contextlib.suppress(OSError):  # somebody else was first
+                work.rename(folder)
+        finally:
             shutil.rmtree(work, ignore_errors=True)
     meta = msgspec.json.decode((folder / "meta.json").read_bytes())
     return {name: EncodedSplit.load(folder, name) for name in meta["splits"]}, meta["lists"]

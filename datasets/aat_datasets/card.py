@@ -18,7 +18,7 @@ from aat_datasets.records import Task
 
 __all__ = ["Card", "Columns", "Derive", "File", "Format", "Reader", "Source", "check_name", "dump", "parse"]
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "txt"]
+Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "txt"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # Names that would collide with the folders beside the datasets in AAT_DATA.
@@ -29,8 +29,12 @@ class Reader(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     """How a file becomes columns of text.
 
     ``csv`` has double quotes (doubled inside a quoted field) and may hold newlines in a field; ``tsv`` has no quoting;
-    ``jsonl`` is one JSON object a line; ``txt`` is one text a line, its column is called ``text``. ``names`` are the
-    columns of a file without header.
+    ``jsonl`` is one JSON object a line, ``json`` an array of objects, or of arrays whose columns ``names`` names;
+    ``txt`` is one text a line, its column is called ``text``. ``names`` are the columns of a file without header.
+
+    ``paragraphs``: a text of a ``txt`` file ends at a blank line. ``turns``: each record of a ``jsonl`` file is a
+    conversation, a list under this key; every turn but the last is a row, the next one its ``reply``, and of the
+    record's other lists of that length the row has the turn's own entry.
     """
 
     format: Format
@@ -38,12 +42,29 @@ class Reader(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     names: list[str] = []
     delimiter: str = ","
     encoding: str = "utf-8"
+    paragraphs: bool = False
+    turns: str = ""
+
+
+class Columns(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which columns of the files are what. Several text columns are joined with single spaces.
+
+    ``meta`` are further columns to keep, under their own names, as text.
+    """
+
+    text: list[str]
+    label: str = ""
+    text_b: str = ""
+    target: str = ""
+    meta: list[str] = []
 
 
 class File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One file of a split.
 
-    ``path`` is where it lies under a mirror, or absolute; ``size`` is in bytes, 0: unknown.
+    ``path`` is where it lies under a mirror, or absolute; ``size`` is in bytes, 0: unknown. ``member`` is the key of
+    a JSON document under which the rows are. Files of one split that name a ``column`` are read line by line together,
+    each the column of that name.
     """
 
     split: str
@@ -51,35 +72,39 @@ class File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaul
     url: str = ""
     sha256: str = ""
     size: int = 0
+    member: str = ""
+    column: str = ""
 
 
 class Source(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One place the whole dataset can come from: all its files, or nothing."""
+    """One place the whole dataset can come from: all its files, or nothing.
 
-    kind: Literal["mirror", "url", "builtin"]
+    ``url``, ``hf`` and ``nltk`` are downloaded when asked to. ``hf`` is a dataset repository of the Hugging Face hub:
+    ``repo`` its id, ``revision`` a commit, each file's ``path`` its path there. ``nltk`` is the NLTK corpus ``repo``.
+    ``columns`` and ``label_values`` stand for the card's own where the files of this place are other ones.
+    """
+
+    kind: Literal["mirror", "url", "hf", "nltk", "builtin"]
+    repo: str = ""
+    revision: str = ""
+    columns: Columns | None = None
+    label_values: list[str] = []
     reader: Reader = msgspec.field(default_factory=lambda: Reader(format="jsonl"))
     files: list[File] = []
-
-
-class Columns(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which columns of the files are what. Several text columns are joined with single spaces."""
-
-    text: list[str]
-    label: str = ""
-    text_b: str = ""
-    target: str = ""
 
 
 class Derive(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Shares of the split ``pool`` that become dev and test where the dataset has none of its own.
 
-    Stratified by label and seeded; equal texts with equal labels always land in the same split.
+    Stratified by label and seeded; equal texts with equal labels always land in the same split. ``tail`` takes the
+    last rows of the pool instead, dev before test, as is usual for running text.
     """
 
     pool: str = "train"
     dev: float = 0.1
     test: float = 0.0
     seed: int = 0
+    tail: bool = False
 
 
 class Card(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -111,6 +136,11 @@ class Card(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaul
         """The labels as the files write them."""
         return self.label_values or self.labels
 
+    def seen_from(self, source: Source) -> Card:
+        """The card with the columns and label values of one of its sources."""
+        columns, values = source.columns or self.columns, source.label_values or self.label_values
+        return msgspec.structs.replace(self, columns=columns, label_values=values)
+
     def recipe(self, content: str = "") -> str:
         """A hash of everything that decides what an ingest gives; ``content`` stands for a built-in corpus."""
         made_from = [
@@ -119,10 +149,16 @@ class Card(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaul
             self.columns,
             self.derive,
             self.deduplicate,
-            [(source.kind, source.reader, [(f.split, f.sha256) for f in source.files]) for source in self.sources],
+            [_source_identity(source) for source in self.sources],
             content,
         ]
         return hashlib.sha256(msgspec.json.encode(made_from, order="sorted")).hexdigest()
+
+
+def _source_identity(source: Source) -> list[Any]:
+    """What of a source decides what is read from it."""
+    files = [(file.split, file.sha256, file.member, file.column) for file in source.files]
+    return [source.kind, source.repo, source.revision, source.columns, source.label_values, source.reader, files]
 
 
 def check_name(name: str) -> str:

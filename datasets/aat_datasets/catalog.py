@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from aat_datasets import sources
+from aat_datasets import corpora, sources
 from aat_datasets.adding import AddReport, add
 from aat_datasets.card import Card, Columns, Derive, File, Reader, Source
 from aat_datasets.errors import DataError, UnknownNameError
+from aat_datasets.fetching import fetched
 from aat_datasets.ingest import Meta, ingest, read_meta
 from aat_datasets.records import DatasetInfo, Example, State
 from aat_datasets.shelf import card, names, shipped, write_card
@@ -35,6 +37,7 @@ __all__ = [
     "add",
     "card",
     "describe",
+    "fetched",
     "get",
     "listing",
     "names",
@@ -84,6 +87,18 @@ class Dataset:
             return [], [], [], []
         ids, texts, labels, targets = zip(*found, strict=True)
         return list(ids), list(texts), list(labels), list(targets)
+
+    def chunks(
+        self, split: str, size: int = 1 << 16
+    ) -> Iterator[tuple[list[int], list[str], list[int | None], list[str | None]]]:
+        """``columns`` of a split in pieces of at most ``size`` rows, in their order: a split may not fit into memory."""
+        table = self.table(split)
+        label = "code" if self.labels else "NULL"
+        target = "target" if "target" in self.meta.columns else "NULL"
+        sql = f"SELECT row, text, {label}, {target} FROM texts WHERE row >= ? AND row < ? ORDER BY row"
+        for start in range(0, self.splits[split], size):
+            ids, texts, labels, targets = zip(*table.query(sql, [start, start + size]), strict=True)
+            yield list(ids), list(texts), list(labels), list(targets)
 
     def examples(self, split: str, limit: int = 0, seed: int = 0) -> list[Example]:
         """All texts of a split, or ``limit`` of them drawn with ``seed``, in the order of their rows."""
@@ -141,7 +156,7 @@ def open_dataset(name: str, progress: Progress | None = None) -> Dataset:
 
 
 def get(name: str, progress: Progress | None = None) -> list[dict[str, str]]:
-    """Fetch a dataset (mirror first, then download), verify and ingest it.
+    """Fetch a dataset (mirror first, then download), verify and ingest it. ``fetched`` makes a card of what has none.
 
     Returns ``[{path, sha256}]`` of its files; of a built-in corpus, of the Parquet it was written to. Raises
     UnknownNameError or DataError.
@@ -149,7 +164,7 @@ def get(name: str, progress: Progress | None = None) -> list[dict[str, str]]:
     found = card(name)
     source = sources.reachable(found) or sources.download(found, progress)
     dataset = open_dataset(name, progress)
-    if source.kind == "builtin":
+    if source.kind in ("builtin", "nltk"):
         paths = [dataset.folder / f"{split}.parquet" for split in dataset.splits]
         return [{"path": str(path), "sha256": sources.sha256_of(path)} for path in paths]
     return sources.listed(sources.locate(source) or [])
@@ -158,31 +173,46 @@ def get(name: str, progress: Progress | None = None) -> list[dict[str, str]]:
 def _ingest(found: Card, folder: Path, progress: Progress | None) -> Meta:
     for source in found.sources:
         if source.kind == "builtin":
-            return _ingest_builtin(found, folder, progress)
+            recipe = found.recipe(_builtin_source())
+            return _ingest_made(found, _builtin_rows(found.name), folder, recipe, progress)
+        if source.kind == "nltk" and corpora.present(source.repo, sources.roots()):
+            texts = corpora.rows(source.repo, sources.roots())
+            rows = ({"text": text, "label": label} for text, label in texts)
+            return _ingest_made(found, {"train": rows}, folder, found.recipe(), progress)
         files = sources.locate(source) if source.files else None
-        if files is not None:
-            meta, _ = ingest(found, files, source.reader, folder, progress=progress)
+        if files:
+            meta, _ = ingest(
+                found.seen_from(source), files, source.reader, folder, recipe=found.recipe(), progress=progress
+            )
             return meta
     raise DataError(f"dataset {found.name!r} is not on this machine", f"aat-workbench data get {found.name}")
 
 
-def _ingest_builtin(found: Card, folder: Path, progress: Progress | None) -> Meta:
-    """Write the generated corpus as JSON lines and ingest these: one path for everything."""
+def _builtin_rows(name: str) -> dict[str, Iterable[dict[str, Any]]]:
+    from aat_datasets import builtin
+
+    return {
+        split: ({"text": text, "label": label, "target": reply} for text, label, reply in rows)
+        for split, rows in builtin.splits(name).items()
+    }
+
+
+def _ingest_made(
+    found: Card, splits: dict[str, Iterable[dict[str, Any]]], folder: Path, recipe: str, progress: Progress | None
+) -> Meta:
+    """Write rows that no file holds as JSON lines and ingest these: one path for everything."""
     import json
     import tempfile
 
-    from aat_datasets import builtin
-
     with tempfile.TemporaryDirectory(prefix="aat-") as work:
         files: list[tuple[File, Path]] = []
-        for split, rows in builtin.splits(found.name).items():
+        for split, rows in splits.items():
             path = Path(work) / f"{split}.jsonl"
             with path.open("w", encoding="utf-8") as file:
-                for text, label, reply in rows:
-                    file.write(json.dumps({"text": text, "label": label, "target": reply}, ensure_ascii=False) + "\n")
-            files.append((File(split=split, path=f"builtin:{found.name}"), path))
-        content = _builtin_source()
-        meta, _ = ingest(found, files, Reader(format="jsonl"), folder, content=content, progress=progress)
+                for row in rows:
+                    file.write(json.dumps(row) + "\n")
+            files.append((File(split=split, path=f"{found.sources[0].kind}:{found.name}"), path))
+        meta, _ = ingest(found, files, Reader(format="jsonl"), folder, recipe=recipe, progress=progress)
     return meta
 
 
@@ -226,8 +256,7 @@ def _state(found: Card, meta: Meta | None) -> State:
     source = sources.reachable(found)
     if source is not None:
         return "builtin" if source.kind == "builtin" else "mirror"
-    urls = any(source.files and all(file.url for file in source.files) for source in found.sources)
-    return "downloadable" if urls else "missing"
+    return "downloadable" if any(map(sources.downloadable, found.sources)) else "missing"
 
 
 def rejected(name: str) -> list[Reject]:

@@ -1,9 +1,9 @@
 """Raw files → one Parquet file a split, with what was rejected and why.
 
-Three passes: every file is staged as Parquet with a reason beside each row that cannot be used; labels and derived
-splits are decided on the stage; each split is written in the order of its files. All happens in a temporary folder
-that is renamed into place, ``meta.json`` written last, so that a reader sees a whole dataset or none, and two
-processes that ingest the same dataset at once do not meet.
+Every file is looked at first: its labels, and a reason for each row that cannot be used; then labels and derived splits
+are decided and each split is written in the order of its files. Parsing twice costs less than writing texts twice. All
+happens in a temporary folder that is renamed into place, ``meta.json`` written last, so that a reader sees a whole
+dataset or none, and two processes that ingest the same dataset at once do not meet.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ from typing import Any
 
 import msgspec
 
+from aat_datasets import splitting
 from aat_datasets.card import Card, Derive, File, Reader
 from aat_datasets.errors import DataError
-from aat_datasets.readers import literal, path_literal
+from aat_datasets.readers import identifier, literal, path_literal
 from aat_datasets.sources import Progress
-from aat_datasets.staging import Reject, Stage, extras, stage
+from aat_datasets.staging import DIGEST, Reject, Stage, extras, stage
 
 __all__ = ["REJECT_SHARE", "Meta", "ingest", "read_meta"]
 
-VERSION = 1
+VERSION = 2
 """Raised when the same files would give other Parquet."""
 
 REJECT_SHARE = 0.05
 MAX_LABELS = 2000
+_MEMORY = "1GB"  # what DuckDB may hold; the rest of a large file waits on disk
+_GROUP = 20_480
 _STALE = 24 * 3600  # seconds after which an abandoned temporary folder is removed
 
 
@@ -67,20 +70,20 @@ def ingest(
     reader: Reader,
     folder: Path,
     *,
-    content: str = "",
+    recipe: str = "",
     allow_rejects: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Meta, list[Reject]]:
     """Write the dataset's folder and return its meta and the first 1,000 rejected lines.
 
-    ``content`` is the fingerprint of a built-in corpus. Raises DataError for a missing column, too many rejected
-    lines, no rows, or no space left; nothing is left behind then.
+    ``recipe`` is what the folder is recognised by, the card's own where empty. Raises DataError for a missing column,
+    too many rejected lines, no rows, or no space left; nothing is left behind then.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
     work = _temporary(folder)
     try:
-        meta, rejects = _write(card, files, reader, work, content, allow_rejects, progress)
+        meta, rejects = _write(card, files, reader, work, recipe or card.recipe(), allow_rejects, progress)
         shutil.rmtree(work / "stage")
         there = read_meta(folder)
         if there is None or (there.recipe, there.fingerprint) != (meta.recipe, meta.fingerprint):
@@ -97,44 +100,55 @@ def _write(
     files: Sequence[tuple[File, Path]],
     reader: Reader,
     work: Path,
-    content: str,
+    recipe: str,
     allow_rejects: bool,
     progress: Progress | None,
 ) -> tuple[Meta, list[Reject]]:
     import duckdb
 
+    report = progress or _silent
     stage_folder = work / "stage"
     stage_folder.mkdir()
-    con = duckdb.connect()
+    con = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": str(stage_folder / "spill")})
+    # A condition on a computed column would be pushed below it, and the column computed twice.
+    con.execute("SET disabled_optimizers = 'filter_pushdown'")
     try:
-        con.execute(f"SET temp_directory={literal(str(stage_folder / 'spill'))}")
         stages: list[Stage] = []
-        for number, (file, path) in enumerate(files):
-            if progress:
-                progress(number, len(files) + 1, f"reading {path.name}")
-            stages.append(stage(con, card, file, path, reader, stage_folder, number))
-        if progress:
-            progress(len(files), len(files) + 1, "writing splits")
+        groups = _groups(files)
+        for number, group in enumerate(groups):
+            report(number, 2 * len(groups), f"reading {group[0][1].name}")
+            digests = card.derive is not None and card.derive.pool == group[0][0].split
+            stages.append(stage(con, card, group, reader, stage_folder, number, digests))
         rejects = _check_rejects(stages, allow_rejects)
-        meta = _finish(con, card, stages, work, content)
+        report(len(groups), 2 * len(groups), "writing splits")
+        meta = _finish(con, card, stages, work, recipe)
         _write_rejects(con, rejects, work / "rejects.parquet")
-    except duckdb.OutOfMemoryException as error:
-        raise DataError(f"{card.name}: {str(error).splitlines()[0]}", "nothing was kept") from None
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         raise DataError(f"{card.name}: {str(error).splitlines()[0]}", "nothing was kept") from None
     finally:
         con.close()
     meta.rejected = len(rejects)
     meta.files = [{"split": file.split, "path": file.path or path.name, "sha256": file.sha256} for file, path in files]
     (work / "meta.json").write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=1))
-    if progress:
-        progress(len(files) + 1, len(files) + 1, "done")
+    report(2 * len(groups), 2 * len(groups), "done")
     return meta, rejects[:1000]
+
+
+def _silent(done: int, total: int, line: str) -> None:
+    """Nobody is told."""
+
+
+def _groups(files: Sequence[tuple[File, Path]]) -> list[list[tuple[File, Path]]]:
+    """Files that are read by themselves, and those of a split that are read side by side."""
+    groups: dict[tuple[str, int], list[tuple[File, Path]]] = {}
+    for number, (file, path) in enumerate(files):
+        groups.setdefault((file.split, -1 if file.column else number), []).append((file, path))
+    return list(groups.values())
 
 
 def _check_rejects(stages: list[Stage], allow: bool) -> list[Reject]:
     for staged in stages:
-        if staged.rows - (len(staged.rejects) - staged.refused) <= 0:
+        if staged.rows <= 0:
             first = f": line {staged.rejects[0].line}: {staged.rejects[0].reason}" if staged.rejects else ""
             raise DataError(f"split {staged.split!r}: no usable row{first}")
     rejects = [reject for staged in stages for reject in staged.rejects]
@@ -148,35 +162,39 @@ def _check_rejects(stages: list[Stage], allow: bool) -> list[Reject]:
     return rejects
 
 
-def _finish(con: Any, card: Card, stages: list[Stage], work: Path, content: str) -> Meta:
+def _finish(con: Any, card: Card, stages: list[Stage], work: Path, recipe: str) -> Meta:
     """Labels, duplicates, derived splits, and the Parquet file of each split."""
     labels = card.labels or (_labels(con, stages) if card.columns.label else [])
     values = card.values or labels
-    pools: dict[str, list[Path]] = {}
+    if values:
+        # Looking a label up in a list takes time with the number of labels; in a type it does not.
+        con.execute(f"CREATE TYPE aat_label AS ENUM ({', '.join(map(literal, values))})")
+    pools: dict[str, list[Stage]] = {}
     for staged in stages:
-        pools.setdefault(staged.split, []).append(staged.path)
+        pools.setdefault(staged.split, []).append(staged)
     duplicates = 0
     splits: dict[str, int] = {}
     derived: dict[str, Any] | None = None
-    for split, paths in pools.items():
-        rows = f"read_parquet([{', '.join(path_literal(path) for path in paths)}])"
-        pool = f"(SELECT * FROM {rows} WHERE reason IS NULL)"
+    for split, group in pools.items():
+        pool = " UNION ALL ".join(staged.sql for staged in group)
+        keys = "(" + " UNION ALL ".join(f"SELECT * FROM {staged.keys}" for staged in group) + ")"
         if card.deduplicate:
-            pool, dropped = _deduplicated(con, paths, work / "stage" / f"distinct-{split}.parquet")
+            pool, dropped = _deduplicated(con, pool, work / "stage" / f"distinct-{split}.parquet")
+            keys = f"(SELECT label, {DIGEST} AS digest FROM ({pool}))"
             duplicates += dropped
-        parts = {split: "true"}
-        if card.derive is not None and split == card.derive.pool:
-            parts = _parts(con, pool, card.derive, values, set(pools) - {split})
-            derived = {**msgspec.to_builtins(card.derive), "by": "hash of seed and text within each label"}
-        for part, where in parts.items():
-            splits[part] = _write_split(con, card, pool, where, values, work / f"{part}.parquet")
+        if card.derive is None or split != card.derive.pool:
+            splits[split] = _write_split(con, card, pool, values, work / f"{split}.parquet")
+            continue
+        splits |= _write_derived(con, card, card.derive, pool, keys, values, set(pools) - {split}, work)
+        by = "position" if card.derive.tail else "hash of seed and text within each label"
+        derived = {**msgspec.to_builtins(card.derive), "by": by}
     order = ["train", "dev", "test", *splits]
     kept = {split: splits[split] for split in dict.fromkeys(order) if splits.get(split)}
     columns = ["row", "text", *(["label"] if labels else []), *(alias for alias, _ in extras(card))]
     return Meta(
         version=VERSION,
         name=card.name,
-        recipe=card.recipe(content),
+        recipe=recipe,
         fingerprint=_fingerprint(con, work, kept, labels, columns),
         labels=labels,
         splits=kept,
@@ -190,93 +208,86 @@ def _finish(con: Any, card: Card, stages: list[Stage], work: Path, content: str)
 
 def _labels(con: Any, stages: list[Stage]) -> list[str]:
     """The distinct labels of every split, numbers in their order, else by name. Raises DataError where too many."""
-    paths = ", ".join(path_literal(staged.path) for staged in stages)
-    rows = con.execute(
-        f"SELECT DISTINCT label FROM read_parquet([{paths}]) WHERE reason IS NULL LIMIT {MAX_LABELS + 1}"
-    ).fetchall()
+    keys = " UNION ALL ".join(f"SELECT label FROM {staged.keys}" for staged in stages)
+    rows = con.execute(f"SELECT DISTINCT label FROM ({keys}) LIMIT {MAX_LABELS + 1}").fetchall()
     labels = [str(row[0]) for row in rows]
     if len(labels) > MAX_LABELS:
         raise DataError(f"the label column has more than {MAX_LABELS} distinct values", "name another with --label")
     if all(label.lstrip("-").isdecimal() for label in labels):
-        return sorted(labels, key=int)
+        return sorted(labels, key=lambda label: (int(label), label))
     return sorted(labels)
 
 
-def _deduplicated(con: Any, paths: list[Path], out: Path) -> tuple[str, int]:
+def _deduplicated(con: Any, pool: str, out: Path) -> tuple[str, int]:
     """The pool with the first of equal texts only, as SQL, and how many rows went."""
-    union = " UNION ALL ".join(
-        f"SELECT {number} AS f, * FROM read_parquet({path_literal(path)})" for number, path in enumerate(paths)
-    )
-    total = con.execute(f"SELECT count(*) FROM ({union}) WHERE reason IS NULL").fetchone()[0]
     first = f"""
-        SELECT * FROM ({union}) WHERE reason IS NULL
-        QUALIFY row_number() OVER (PARTITION BY text ORDER BY f, k) = 1 ORDER BY f, k"""
+        SELECT * EXCLUDE (k) FROM (SELECT row_number() OVER () AS k, * FROM ({pool}))
+        QUALIFY row_number() OVER (PARTITION BY text ORDER BY k) = 1 ORDER BY k"""
+    total = con.execute(f"SELECT count(*) FROM ({pool})").fetchone()[0]
     kept = con.execute(f"COPY ({first}) TO {literal(str(out))} (FORMAT parquet)").fetchone()[0]
-    return f"read_parquet({path_literal(out)})", total - kept
+    return f"SELECT * FROM read_parquet({path_literal(out)})", total - kept
 
 
-def _parts(con: Any, pool: str, derive: Derive, values: list[str], given: set[str]) -> dict[str, str]:
-    """Split → condition. Each label's texts are ordered by a hash; the first share is test, the next dev."""
-    shares = {name: 0.0 if name in given else getattr(derive, name) for name in ("test", "dev")}
-    h = _shuffled(derive.seed)
-    index = f"coalesce({_index(values)}, 0)" if values else "0"
-    counts = dict(con.execute(f"SELECT {index}, count(*) FROM {pool} GROUP BY 1").fetchall())
-    cells = range(max(len(values), 1))
-    tests = [_share(counts.get(i, 0), shares["test"]) for i in cells]
-    both = [taken + _share(counts.get(i, 0), shares["dev"]) for i, taken in enumerate(tests)]
-    # The cut is the hash after the last one taken: equal texts fall on one side.
-    cuts = con.execute(f"""
-        SELECT i, hs[{tests}[i + 1] + 1], hs[{both}[i + 1] + 1]
-        FROM (SELECT i, list_sort(list(h)) AS hs FROM (SELECT {index} AS i, {h} AS h FROM {pool}) GROUP BY i)""")
-    found = {row[0]: row[1:] for row in cuts.fetchall()}
-    test_cut, dev_cut = (
-        f"([{', '.join(str(found.get(i, (0, 0))[which]) for i in cells)}]::UBIGINT[])[{index} + 1]" for which in (0, 1)
-    )
-    parts = {derive.pool: f"{h} >= {dev_cut}"}
-    if shares["dev"] > 0:
-        parts["dev"] = f"{h} >= {test_cut} AND {h} < {dev_cut}"
-    if shares["test"] > 0:
-        parts["test"] = f"{h} < {test_cut}"
-    return parts
+def _write_derived(
+    con: Any, card: Card, derive: Derive, pool: str, keys: str, values: list[str], given: set[str], work: Path
+) -> dict[str, int]:
+    """The files of a pool's parts, and how many rows each has. What is held out is found in one pass, the rest in another."""
+    if derive.tail:
+        total = con.execute(f"SELECT count(*) FROM {keys}").fetchone()[0]
+        parts = splitting.tail(total, derive, given)
+        rows = held = f"(SELECT *, {DIGEST} AS digest FROM ({pool}))"
+    else:
+        code = f"coalesce({_CODE}, 0)" if values else "0"
+        numbers = f"{splitting.shuffled(derive.seed)} AS h, {code} AS code"
+        wheres = splitting.conditions(con, f"(SELECT {numbers} FROM {keys})", len(values), derive, given)
+        rows, held = f"(SELECT *, {numbers} FROM (SELECT *, {DIGEST} AS digest FROM ({pool})))", "held"
+        some = " OR ".join(f"({where})" for part, where in wheres.items() if part != derive.pool)
+        con.execute(f"CREATE OR REPLACE TABLE held AS SELECT * FROM {rows} WHERE {some or 'false'}")
+        parts = {part: f"WHERE {where}" for part, where in wheres.items()}
+    return {
+        part: _write_split(
+            con,
+            card,
+            f"SELECT * FROM {rows if part == derive.pool else held} {which}",
+            values,
+            work / f"{part}.parquet",
+            digest="digest",
+        )
+        for part, which in parts.items()
+    }
 
 
-def _shuffled(seed: int) -> str:
-    """SQL of a number per text that orders texts anew for every seed.
-
-    The digest is uniform already, so one multiplication modulo a prime does, many times faster than another hash.
-    """
-    prime = 2**31 - 1
-    factor = 1 + int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:8], "big") % (prime - 1)
-    return f"((digest % {prime}) * {factor}::UBIGINT) % {prime}"
+_CODE = "enum_code(TRY_CAST(label AS aat_label))"
 
 
-def _share(count: int, share: float) -> int:
-    """How many of ``count`` texts a share is: at least one where there are three, never all."""
-    return 0 if count < 3 or share <= 0 else min(max(1, round(count * share)), (count - 1) // 2)
-
-
-def _write_split(con: Any, card: Card, pool: str, where: str, values: list[str], out: Path) -> int:
-    label = f", CAST({_index(values)} AS INTEGER) AS label" if card.columns.label else ""
-    extra = "".join(f", {alias}" for alias, _ in extras(card))
-    rows = (
-        f"SELECT row_number() OVER () - 1 AS row, text{label}{extra}, digest FROM (SELECT * FROM {pool} WHERE {where})"
-    )
-    return con.execute(f"COPY ({rows}) TO {literal(str(out))} (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
-
-
-def _index(values: list[str]) -> str:
-    return f"(list_position([{', '.join(map(literal, values))}], label) - 1)"
+def _write_split(con: Any, card: Card, pool: str, values: list[str], out: Path, digest: str = DIGEST) -> int:
+    """A split's file: ``text, label?``, the extras and ``digest``. A row's number is its place in the file."""
+    label = f", CAST({_CODE} AS INTEGER) AS label" if values else ""
+    extra = "".join(f", {identifier(alias)}" for alias, _ in extras(card))
+    rows = f"SELECT text{label}{extra}, {digest} AS digest FROM ({pool})"
+    # Small groups of rows: a window is read from one or two of them.
+    options = f"FORMAT parquet, ROW_GROUP_SIZE {_GROUP}"
+    return con.execute(f"COPY ({rows}) TO {literal(str(out))} ({options})").fetchone()[0]
 
 
 def _fingerprint(con: Any, work: Path, splits: dict[str, int], labels: list[str], columns: list[str]) -> str:
     """A hash of every row of every split, its number included, and of the label names."""
     parts: list[Any] = [labels, columns]
     # The digest stands for the text: hashing every text a second time would double the work.
-    cells = ", ".join(f"coalesce(CAST({column} AS VARCHAR), '')" for column in columns if column != "text")
+    cell = "digest"
+    if "label" in columns:
+        cell = f"xor({cell}, (coalesce(label, -1) + 2)::UBIGINT * {2**40 + 15})"
+    others = [f"coalesce({identifier(name)}, '')" for name in columns if name not in ("row", "text", "label")]
+    if others:
+        cell = f"xor({cell}, (md5_number(concat_ws(chr(31), {', '.join(others)})) >> 64)::UBIGINT)"
     for split, count in splits.items():
         path = path_literal(work / f"{split}.parquet")
-        sums = con.execute(f"SELECT bit_xor(md5_number(concat_ws(chr(31), digest, {cells}))) FROM read_parquet({path})")
-        parts.append([split, count, str(sums.fetchone()[0])])
+        # Multiplied by the row's number, so that rows in another order give another sum; neither product overflows.
+        sums = con.execute(f"""
+            SELECT bit_xor((cell % {2**31 - 1}) * odd), bit_xor((cell >> 33) * odd), sum((cell % {2**31 - 19}) * odd)
+            FROM (SELECT {cell} AS cell, (2 * file_row_number + 1)::UBIGINT AS odd
+                  FROM read_parquet({path}, file_row_number=true))""").fetchone()
+        parts.append([split, count, *map(str, sums)])
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 

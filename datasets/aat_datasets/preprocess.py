@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from aat_datasets.errors import UnknownNameError
+from aat_datasets import masking, word_forms
+from aat_datasets.errors import ConfigError, UnknownNameError
 
 __all__ = ["STEPS", "Pipeline", "tokenise"]
 
@@ -99,6 +100,21 @@ def remove_stopwords(text: str) -> str:
     return text if len(kept) == len(words) else " ".join(kept)
 
 
+def truncated(words: int) -> Callable[[str], str]:
+    """A step that keeps the first words of a text; a text that is short enough stays as it is."""
+
+    def step(text: str) -> str:
+        found = text.split(None, words)
+        return " ".join(found[:words]) if len(found) > words else text
+
+    return step
+
+
+def _whole(text: str) -> str:
+    """``deduplicate`` drops texts, not parts of one."""
+    return text
+
+
 STEPS: dict[str, Callable[[str], str]] = {
     "unescape": unescape,
     "normalise": normalise,
@@ -109,24 +125,41 @@ STEPS: dict[str, Callable[[str], str]] = {
     "strip_punctuation": strip_punctuation,
     "tokenise": tokenise,
     "remove_stopwords": remove_stopwords,
+    "stem": word_forms.stem,
+    "lemmatise": word_forms.lemmatise,
+    "mask_pii": masking.mask,
+    "deduplicate": _whole,
+    "truncate": truncated(256),
 }
+
+_WITH_ARGUMENT: dict[str, Callable[[str], Callable[[str], str]]] = {
+    "mask_pii": masking.masker,
+    "truncate": lambda words: truncated(_positive("truncate", words)),
+}
+"""Steps that may be told more: ``truncate:100``, ``mask_pii:email+phone``."""
 
 
 class Pipeline:
     """Steps in order.
 
-    Raises UnknownNameError for a name that is not in ``STEPS``.
+    ``deduplicate`` is the one step that looks at more than one text: a training leaves out train texts that equal an
+    earlier one after the last step, and everything that handles one text at a time leaves it as it is. ``truncate:N`` keeps N
+    words (``truncate``: 256); ``mask_pii:RULE+RULE`` masks what these rules find (``mask_pii``: all).
+
+    Raises UnknownNameError for a name that is not in ``STEPS``, ConfigError for a step that cannot be told what it is.
 
     >>> Pipeline(["lowercase", "tokenise"]).words("It doesn't work.")
     ['it', 'does', "n't", 'work', '.']
     """
 
     def __init__(self, steps: Sequence[str]) -> None:
-        for name in steps:
-            if name not in STEPS:
-                raise UnknownNameError("preprocessing step", name, STEPS)
         self.steps = tuple(steps)
-        self._functions = [STEPS[name] for name in steps]
+        self._functions = [_function(name) for name in steps]
+
+    @property
+    def deduplicates(self) -> bool:
+        """Whether equal texts are to be dropped."""
+        return "deduplicate" in self.steps
 
     def apply(self, text: str) -> str:
         """The text after the last step."""
@@ -147,14 +180,37 @@ class Pipeline:
         return found
 
     def run(self, texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:
-        """All texts, and for every step how many texts it changed (a step named twice: both together)."""
+        """All texts, and for every step how many texts it changed (a step named twice: both together).
+
+        As many texts come back as were given: ``deduplicate`` counts those that it would drop.
+        """
         current = list(texts)
         changed = dict.fromkeys(self.steps, 0)
         for name, function in zip(self.steps, self._functions, strict=True):
+            if name == "deduplicate":
+                changed[name] += len(current) - len(set(current))
+                continue
             after = [function(text) for text in current]
             changed[name] += sum(a != b for a, b in zip(after, current, strict=True))
             current = after
         return current, changed
+
+
+def _function(step: str) -> Callable[[str], str]:
+    name, colon, argument = step.partition(":")
+    if name not in STEPS:
+        raise UnknownNameError("preprocessing step", step, STEPS)
+    if not colon:
+        return STEPS[name]
+    if name not in _WITH_ARGUMENT:
+        raise ConfigError(f"preprocessing step {step!r}: {name} takes nothing after a colon")
+    return _WITH_ARGUMENT[name](argument)
+
+
+def _positive(step: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"preprocessing step {step}: expected a number of words, got {text!r}")
+    return int(text)
 
 
 def _without(pattern: re.Pattern[str], text: str) -> str:

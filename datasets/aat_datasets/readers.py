@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -17,7 +18,19 @@ from typing import IO, Any, cast
 from aat_datasets.card import Reader
 from aat_datasets.errors import DataError
 
-__all__ = ["as_utf8", "column_names", "first_lines", "line_numbers", "literal", "relation", "requote", "sniff"]
+__all__ = [
+    "as_utf8",
+    "column_names",
+    "first_lines",
+    "holds_line_ends",
+    "line_numbers",
+    "literal",
+    "open_bytes",
+    "relation",
+    "requote",
+    "sniff",
+    "unclosed",
+]
 
 # DuckDB reads whole lines through its CSV reader; no text holds this delimiter.
 _NEVER = "\x1e\x1f\x1e\x1f"
@@ -27,7 +40,7 @@ _SUFFIXES = {
     ".tab": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
-    ".json": "jsonl",
+    ".json": "json",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".txt": "txt",
@@ -53,9 +66,9 @@ def sniff(path: Path) -> Reader:
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     known = _SUFFIXES.get(suffixes[-1]) if suffixes else None
     try:
-        with _open(path) as file:
-            start = file.read(4)
-    except (OSError, EOFError) as error:
+        with open_bytes(path) as file:
+            start = file.read(4096)
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if start[:4] == b"PAR1":
         known = "parquet"
@@ -63,6 +76,8 @@ def sniff(path: Path) -> Reader:
         raise DataError(f"{path}: unknown kind of file", "known: .csv .tsv .jsonl .parquet .txt, also with .gz")
     if not start:
         raise DataError(f"{path}: the file is empty")
+    if known == "json" and not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        known = "jsonl"
     encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     reader = Reader(format=cast(Any, known), encoding=encoding)
     if reader.format == "csv":
@@ -72,22 +87,30 @@ def sniff(path: Path) -> Reader:
 
 def first_lines(path: Path, reader: Reader, count: int) -> list[str]:
     """The first lines, decoded, without line ends; undecodable bytes are replaced. Lines are cut at 1 MB."""
+    return [line.rstrip("\r\n") for line in _first(path, reader, count)]
+
+
+def _first(path: Path, reader: Reader, count: int) -> Iterator[str]:
+    """The first lines as they are, at most 64 million characters of them."""
     encoding = "utf-8-sig" if reader.encoding.lower().replace("_", "-") == "utf-8" else reader.encoding
-    lines: list[str] = []
-    with _open(path) as raw, io.TextIOWrapper(cast(Any, raw), encoding=encoding, errors="replace", newline="") as text:
-        while len(lines) < count and (line := text.readline(_CHUNK)):
-            lines.append(line.rstrip("\r\n"))
-    return lines
+    left = _CHUNK * 64
+    with (
+        open_bytes(path) as raw,
+        io.TextIOWrapper(cast(Any, raw), encoding=encoding, errors="replace", newline="") as text,
+    ):
+        while count > 0 and left > 0 and (line := text.readline(_CHUNK)):
+            yield line
+            count, left = count - 1, left - len(line)
 
 
 def records(path: Path, reader: Reader, count: int) -> list[list[str]]:
     """The first records of a CSV or TSV file."""
     if reader.format == "tsv":
         return [line.split("\t") for line in first_lines(path, reader, count)]
-    # A quoted field may run over lines: more lines than records are looked at.
-    lines = [line + "\n" for line in first_lines(path, reader, count * 4)]
     rows: list[list[str]] = []
     csv.field_size_limit(_CHUNK * 8)
+    # A quoted field may run over lines: more lines than records are looked at.
+    lines = _first(path, reader, count * 4)
     try:
         for row in csv.reader(lines, delimiter=reader.delimiter):
             rows.append(row)
@@ -96,6 +119,8 @@ def records(path: Path, reader: Reader, count: int) -> list[list[str]]:
     except csv.Error as error:
         if not rows:
             raise DataError(f"{path}: not CSV: {error}") from None
+    finally:
+        cast(Any, lines).close()
     return rows
 
 
@@ -111,10 +136,10 @@ def column_names(path: Path, reader: Reader, con: Any) -> list[str]:
         except duckdb.Error as error:
             raise DataError(f"{path}: not Parquet: {str(error).splitlines()[0]}") from None
         return [str(row[0]) for row in rows]
-    if reader.format == "jsonl":
-        return _keys(path, reader)
     if reader.names:
         return list(reader.names)
+    if reader.format == "jsonl":
+        return _keys(path, reader)
     start = records(path, reader, 1)
     if not start or not start[0]:
         raise DataError(f"{path}: the first line is empty")
@@ -129,8 +154,12 @@ def column_names(path: Path, reader: Reader, con: Any) -> list[str]:
     return names
 
 
-def relation(path: Path, reader: Reader, columns: list[str], wanted: list[str], max_line: int, requoted: bool) -> str:
+def relation(
+    path: Path, reader: Reader, columns: list[str], wanted: list[str], *, max_line: int, quoted: bool, parallel: bool
+) -> str:
     """A SELECT of the ``wanted`` among the file's ``columns`` as VARCHAR, in the order of the file.
+
+    ``quoted``: fields may stand in quotes. ``parallel``: several threads may begin anywhere in the file.
 
     Beside them ``aat_bad`` (why the record cannot be used, or NULL) and, for files read by lines, ``aat_blank``.
     """
@@ -139,8 +168,6 @@ def relation(path: Path, reader: Reader, columns: list[str], wanted: list[str], 
         chosen = ", ".join(f"CAST({identifier(c)} AS VARCHAR) AS {identifier(c)}" for c in wanted)
         return f"SELECT {chosen}, {fine} FROM read_parquet({path_literal(path)})"
     lines = reader.format in ("jsonl", "txt")
-    # Of two readers at once, the second may start inside a quoted newline and take it for the end of a record.
-    quoted = requoted or reader.format == "csv"
     settings = {
         "columns": "{" + ", ".join(f"{literal(c)}: 'VARCHAR'" for c in (["line"] if lines else columns)) + "}",
         "auto_detect": "false",
@@ -148,7 +175,7 @@ def relation(path: Path, reader: Reader, columns: list[str], wanted: list[str], 
         "delim": literal(_NEVER if lines else "\t" if reader.format == "tsv" else reader.delimiter),
         "quote": literal('"' if quoted else ""),
         "escape": literal('"' if quoted else ""),
-        "parallel": str(not quoted).lower(),
+        "parallel": str(parallel).lower(),
         "compression": literal("gzip" if is_gzip(path) else "none"),
         "store_rejects": "true",
         "max_line_size": str(max_line),
@@ -174,7 +201,7 @@ def as_utf8(path: Path, reader: Reader, work: Path) -> Path:
     copy = work / f"utf8-{path.name.removesuffix('.gz')}"
     try:
         decoder = codecs.getincrementaldecoder(reader.encoding)(errors="surrogateescape")
-        with _open(path) as source, copy.open("wb") as target:
+        with open_bytes(path) as source, copy.open("wb") as target:
             while chunk := source.read(_CHUNK):
                 target.write(decoder.decode(chunk).encode("utf-8", "surrogatepass"))
             target.write(decoder.decode(b"", final=True).encode("utf-8", "surrogatepass"))
@@ -188,7 +215,7 @@ def as_utf8(path: Path, reader: Reader, work: Path) -> Path:
 def requote(path: Path, reader: Reader, work: Path) -> Path:
     """A copy that DuckDB takes: mixed or lone carriage returns are its end otherwise. Record numbers stay the same."""
     copy = work / f"requoted-{path.name.removesuffix('.gz')}"
-    with _open(path) as source, copy.open("wb") as target:
+    with open_bytes(path) as source, copy.open("wb") as target:
         if reader.format == "csv":
             _mend_line_ends(source, target)
             return copy
@@ -198,6 +225,30 @@ def requote(path: Path, reader: Reader, work: Path) -> Path:
             quoted = b"\t".join(b'"' + field.replace(b'"', b'""') + b'"' for field in fields) if body else b""
             target.write(quoted + b"\n")
     return copy
+
+
+def holds_line_ends(path: Path) -> bool:
+    """Whether a line feed lies between quotes anywhere in the file, or a quote is open at its end.
+
+    Of two readers at once, the second may start behind such a one and take it for the end of a record.
+    """
+    import numpy as np
+
+    if is_gzip(path):
+        return True  # one thread unpacks it anyway
+    open_quote = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK * 4):
+            if b'"' not in chunk:
+                if open_quote and b"\n" in chunk:
+                    return True
+                continue
+            data = np.frombuffer(chunk, np.uint8)
+            quotes, ends = np.flatnonzero(data == 34), np.flatnonzero(data == 10)
+            if np.any((np.searchsorted(quotes, ends) + open_quote) & 1):
+                return True
+            open_quote = (open_quote + len(quotes)) & 1
+    return bool(open_quote)
 
 
 def line_numbers(path: Path, reader: Reader, bad: Collection[int], rows: Collection[int], skip_blank: bool) -> Lines:
@@ -210,7 +261,9 @@ def line_numbers(path: Path, reader: Reader, bad: Collection[int], rows: Collect
     row_lines: dict[int, int] = {}
     first = 2 if reader.header and reader.format in ("csv", "tsv") else 1
     row = -1
-    for record, (number, line) in enumerate(_record_starts(path, reader.format == "csv"), 1):
+    for record, (number, line, still) in enumerate(_records(path, reader), 1):
+        if still:
+            break
         if record in bad_set:
             bad_lines[record] = number
         elif record >= first and not (skip_blank and line in (b"\n", b"\r\n")):
@@ -226,14 +279,50 @@ def is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def _record_starts(path: Path, quoted: bool) -> Iterator[tuple[int, bytes]]:
-    open_quote = False
-    with _open(path) as file:
+def unclosed(path: Path, reader: Reader) -> int:
+    """The line on which a quote opens that the file never closes, by which everything after it is lost; 0: there is none."""
+    return next((start for start, _, still in _records(path, reader) if still), 0)
+
+
+def _records(path: Path, reader: Reader) -> Iterator[tuple[int, bytes, bool]]:
+    """``(line, its bytes, still open)`` of the first line of every record; what is still open at the end, twice."""
+    quoted = reader.format == "csv"
+    delimiter = reader.delimiter.encode()
+    start, first, open_quote = 0, b"", False
+    with open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             if not open_quote:
-                yield number, line
-            if quoted and line.count(b'"') % 2:
-                open_quote = not open_quote
+                start, first = number, line
+                yield number, line, False
+            if quoted and b'"' in line:
+                open_quote = _still_open(line, delimiter, open_quote)
+    if open_quote:
+        yield start, first, True
+
+
+def _still_open(line: bytes, delimiter: bytes, open_quote: bool) -> bool:
+    """Whether a quoted field goes on after a line. A quote opens a field only at its beginning."""
+    at = 0
+    while True:
+        if not open_quote:
+            if line[at : at + 1] == b'"':
+                open_quote, at = True, at + 1
+            else:
+                at = line.find(delimiter, at) + 1
+                if not at:
+                    return False
+                continue
+        close = line.find(b'"', at)
+        if close < 0:
+            return True
+        at = close + 1
+        if line[at : at + 1] == b'"':
+            at += 1
+        else:
+            open_quote = False
+            at = line.find(delimiter, at) + 1
+            if not at:
+                return False
 
 
 def _mend_line_ends(source: IO[bytes], target: IO[bytes]) -> None:
@@ -252,7 +341,7 @@ def _mend_line_ends(source: IO[bytes], target: IO[bytes]) -> None:
     target.write(b"\n" if pending and not inside else pending)
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb")) if is_gzip(path) else path.open("rb")
 
 
@@ -268,7 +357,7 @@ def _keys(path: Path, reader: Reader) -> list[str]:
     for line in first_lines(path, reader, 1000):
         try:
             value: Any = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # counted as rejected when the file is read
         if isinstance(value, dict):
             names.update(dict.fromkeys(cast(dict[str, Any], value)))

@@ -1,32 +1,42 @@
-"""One raw file → staged Parquet: every row as text, with the reason beside each that cannot be used.
+"""One raw file → SQL that gives its rows, once they were looked at: how many, which labels, what is rejected and why.
 
-DuckDB's reader refuses some lines outright; both kinds of rejects come back with the lines they stand on.
+DuckDB's reader refuses some lines outright, others give rows that cannot be used; both come back with the lines they
+stand on. Texts are not copied here: writing them twice would take as long as everything else together.
 """
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from aat_datasets.card import Card, File, Reader
+from aat_datasets.converting import Converted, converted
 from aat_datasets.errors import DataError
 from aat_datasets.readers import (
-    as_utf8,
     column_names,
+    holds_line_ends,
     identifier,
     line_numbers,
     literal,
-    path_literal,
     relation,
     requote,
+    unclosed,
 )
 
-__all__ = ["Reject", "Stage", "extras", "stage"]
+__all__ = ["DIGEST", "Reject", "Stage", "extras", "stage"]
 
 _LINE = 2_000_000  # bytes, DuckDB's default for one line
 _LONG_LINE = 128_000_000
+_OPEN = "a quote that is not closed"
+
+DIGEST = "(md5_number(text) >> 64)::UBIGINT"
+"""SQL: a number that stands for a text. It is the same in every version of DuckDB."""
+
+_OWN = frozenset(("row", "text", "label", "text_b", "target", "digest", "reason", "code", "blank", "file_row_number"))
 
 
 class Reject(msgspec.Struct, frozen=True):
@@ -38,40 +48,66 @@ class Reject(msgspec.Struct, frozen=True):
 
 
 class Stage(msgspec.Struct):
-    """A staged file."""
+    """A file that was looked at.
+
+    ``sql`` selects its usable rows, ``text, label`` and the extras, in the order of the file. ``keys`` is a table of
+    ``label, digest`` of each where it was asked for, else of ``label, n``.
+    """
 
     split: str
-    path: Path
-    rows: int  # those with a reason not to be used included
-    refused: int  # what the reader refused: in no row
+    sql: str
+    keys: str
+    rows: int
+    refused: int  # lines that are in no row
     rejects: list[Reject]
 
 
-def stage(con: Any, card: Card, file: File, path: Path, reader: Reader, work: Path, number: int) -> Stage:
-    """One file → Parquet ``k, text, digest, label, text_b?, target?, reason``; mends and tries again where DuckDB refuses."""
+def stage(
+    con: Any, card: Card, files: Sequence[tuple[File, Path]], reader: Reader, work: Path, number: int, digests: bool
+) -> Stage:
+    """Look at a file, or at several that are read side by side; mend and try again where DuckDB refuses.
+
+    ``digests``: one row of keys for every row, not for every label. Raises DataError.
+    """
     import duckdb
 
-    source = as_utf8(path, reader, work)
-    used = msgspec.structs.replace(reader, encoding="utf-8")
-    columns = _check_columns(card, path, column_names(source, used, con))
-    out = work / f"{number}.parquet"
-    plan, max_line = source, _LINE
+    file, path = files[0]
+    plan = converted(files, reader, work, number)
+    columns = _check_columns(card, path, column_names(plan.path, plan.reader, con))
+    quoted, max_line, mended = plan.reader.format == "csv", _LINE, plan.path
     for _ in range(3):
+        parallel = not quoted or not holds_line_ends(mended)
+        source = relation(
+            mended, plan.reader, columns, _wanted(card), max_line=max_line, quoted=quoted, parallel=parallel
+        )
         fresh = con.cursor()  # its own temporary tables of rejects
         try:
-            rows = _copy_stage(fresh, card, plan, used, columns, max_line, plan != source, out)
-            problems = _reader_rejects(fresh, used)
+            rows, bad = _look(fresh, _rows(card, source, plan.reader), f"keys_{number}", digests)
+            problems = _reader_rejects(fresh, plan.reader)
         except duckdb.InvalidInputException as error:
-            if plan != source:
+            if mended != plan.path:
                 raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-            plan = requote(source, used, work)
+            mended, quoted = requote(plan.path, plan.reader, work), True
             continue
         finally:
             fresh.close()
         if max_line == _LINE and any(reason == "the line is too long" for _, reason in problems):
             max_line = _LONG_LINE
             continue
-        return Stage(file.split, out, rows, len(problems), _numbered(con, out, path, plan, used, columns, problems))
+        sql = _rows(card, source, plan.reader)
+        wrong = _wrong_rows(con, sql) if bad else []
+        rejects = _numbered(path, mended, plan, columns, problems, wrong)
+        if plan.reader.format == "csv" and not parallel and not any(one.reason == _OPEN for one in rejects):
+            # DuckDB says nothing of a quote that is open at the end, and gives no row of it.
+            rejects += [Reject(path.name, line, _OPEN)] if (line := unclosed(mended, plan.reader)) else []
+        return Stage(
+            split=file.split,
+            sql=f"SELECT * EXCLUDE (reason, blank) FROM ({sql}) WHERE reason IS NULL AND NOT blank",
+            keys=f"keys_{number}",
+            rows=rows - bad,
+            refused=len(rejects),
+            rejects=rejects,
+        )
     raise DataError(f"{path}: cannot be read")
 
 
@@ -85,12 +121,11 @@ def _check_columns(card: Card, path: Path, known: list[str]) -> list[str]:
 
 def _wanted(card: Card) -> list[str]:
     c = card.columns
-    return list(dict.fromkeys([*c.text, *(name for name in (c.label, c.text_b, c.target) if name)]))
+    return list(dict.fromkeys([*c.text, *(name for name in (c.label, c.text_b, c.target) if name), *c.meta]))
 
 
-def _copy_stage(
-    con: Any, card: Card, path: Path, reader: Reader, columns: list[str], max_line: int, requoted: bool, out: Path
-) -> int:
+def _rows(card: Card, source: str, reader: Reader) -> str:
+    """SQL of every row of a file: ``text, label``, the extras, ``blank``, and ``reason`` where it cannot be used."""
     c = card.columns
     text = identifier(c.text[0]) if len(c.text) == 1 else f"concat_ws(' ', {', '.join(map(identifier, c.text))})"
     label = f"trim({identifier(c.label)})" if c.label else "CAST(NULL AS VARCHAR)"
@@ -102,21 +137,50 @@ def _copy_stage(
         if card.values:
             known = ", ".join(map(literal, card.values))
             reasons.append(f"WHEN label NOT IN ({known}) THEN 'unknown label ' || left(label, 60)")
-    extra = "".join(f", {identifier(name)} AS {alias}" for alias, name in extras(card))
-    names = "".join(f", {alias}" for alias, _ in extras(card))
+    extra = "".join(f", {identifier(name)} AS {identifier(alias)}" for alias, name in extras(card))
+    names = "".join(f", {identifier(alias)}" for alias, _ in extras(card))
     blank = "aat_blank" if reader.format in ("jsonl", "txt") else "false"
-    rows = f"""
-        SELECT k, text, md5_number_lower(text) AS digest, label{names}, CASE {" ".join(reasons)} END AS reason FROM (
-            SELECT row_number() OVER () - 1 AS k, {text} AS text, {label} AS label{extra}, aat_bad, {blank} AS blank
-            FROM ({relation(path, reader, columns, _wanted(card), max_line, requoted)})
-        ) WHERE NOT blank"""
-    return con.execute(f"COPY ({rows}) TO {literal(str(out))} (FORMAT parquet, COMPRESSION lz4)").fetchone()[0]
+    return f"""
+        SELECT text, label{names}, blank, CASE {" ".join(reasons)} END AS reason FROM (
+            SELECT {text} AS text, {label} AS label{extra}, aat_bad, {blank} AS blank FROM ({source}))"""
 
 
 def extras(card: Card) -> list[tuple[str, str]]:
     """``(name in the Parquet, column of the files)`` beyond text and label."""
     pairs = [("text_b", card.columns.text_b), ("target", card.columns.target)]
-    return [(alias, name) for alias, name in pairs if name]
+    # DuckDB knows no case in names.
+    meta = [(f"meta_{name}" if name.lower() in _OWN else name, name) for name in card.columns.meta]
+    return [(alias, name) for alias, name in pairs if name] + meta
+
+
+def _look(con: Any, sql: str, keys: str, digests: bool) -> tuple[int, int]:
+    """Make the table of keys. Returns the number of rows, and of those that cannot be used."""
+    con.execute(f"DROP TABLE IF EXISTS {keys}")
+    con.execute(f"DROP TABLE IF EXISTS {keys}_bad")
+    if digests:
+        con.execute(f"""CREATE TABLE {keys} AS SELECT label, {DIGEST} AS digest, reason IS NOT NULL AS bad
+            FROM ({sql}) WHERE NOT blank""")
+        rows, bad = con.execute(f"SELECT count(*), count(*) FILTER (bad) FROM {keys}").fetchone()
+        if bad:
+            con.execute(f"DELETE FROM {keys} WHERE bad")
+        return rows, bad
+    con.execute(f"""CREATE TABLE {keys} AS SELECT label, count(*) FILTER (reason IS NULL) AS n, count(reason) AS bad
+        FROM ({sql}) WHERE NOT blank GROUP BY label""")
+    rows, bad = con.execute(f"SELECT coalesce(sum(n + bad), 0), coalesce(sum(bad), 0) FROM {keys}").fetchone()
+    con.execute(f"DELETE FROM {keys} WHERE n = 0")
+    return int(rows), int(bad)
+
+
+def _wrong_rows(con: Any, sql: str) -> list[tuple[int, str]]:
+    """``(number of the row, reason)`` of what cannot be used. Numbering takes one thread: it is done only for these."""
+    fresh = con.cursor()
+    try:
+        return fresh.execute(
+            f"""SELECT k, reason FROM (SELECT row_number() OVER () - 1 AS k, blank, reason FROM ({sql}))
+            WHERE reason IS NOT NULL AND NOT blank ORDER BY k"""
+        ).fetchall()
+    finally:
+        fresh.close()
 
 
 def _reader_rejects(con: Any, reader: Reader) -> list[tuple[int, str]]:
@@ -137,25 +201,32 @@ def _explain(kind: str, message: str) -> str:
         return f"expected {numbers[0]} columns, found {numbers[1]}" if len(numbers) == 2 else "wrong number of columns"
     known = {
         "INVALID ENCODING": "bytes that are not of the file's encoding",
-        "UNQUOTED VALUE": "a quote that is not closed",
+        "UNQUOTED VALUE": _OPEN,
         "LINE SIZE OVER MAXIMUM": "the line is too long",
     }
     return known.get(kind, first)
 
 
 def _numbered(
-    con: Any, out: Path, path: Path, plan: Path, reader: Reader, columns: list[str], problems: list[tuple[int, str]]
+    path: Path,
+    read: Path,
+    plan: Converted,
+    columns: list[str],
+    problems: list[tuple[int, str]],
+    wrong: list[tuple[int, str]],
 ) -> list[Reject]:
     """All rejects of a file with their physical lines, in the order of the lines."""
-    rows: list[tuple[int, str]] = con.execute(
-        f"SELECT k, reason FROM read_parquet({path_literal(out)}) WHERE reason IS NOT NULL ORDER BY k"
-    ).fetchall()
+    reader = plan.reader
     if reader.format == "parquet":
-        return [Reject(path.name, k + 1, reason) for k, reason in rows]
-    if not rows and not problems:
+        return [Reject(path.name, k + 1, reason) for k, reason in wrong]
+    if not wrong and not problems:
         return []
     skip_blank = reader.format in ("csv", "tsv") and len(columns) > 1
-    bad_lines, row_lines = line_numbers(plan, reader, [r for r, _ in problems], [k for k, _ in rows], skip_blank)
-    found = [Reject(path.name, bad_lines.get(record, record), reason) for record, reason in problems]
-    found += [Reject(path.name, row_lines.get(k, k + 1), reason) for k, reason in rows]
+    bad_lines, row_lines = line_numbers(read, reader, [r for r, _ in problems], [k for k, _ in wrong], skip_blank)
+    found = [Reject(path.name, _original(plan.lines, bad_lines.get(r, r)), reason) for r, reason in problems]
+    found += [Reject(path.name, _original(plan.lines, row_lines.get(k, k + 1)), reason) for k, reason in wrong]
     return sorted(found, key=lambda reject: reject.line)
+
+
+def _original(lines: array[int], line: int) -> int:
+    return lines[line - 1] if 0 < line <= len(lines) else line

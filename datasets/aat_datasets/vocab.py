@@ -8,6 +8,9 @@ a number. Those later ids live as long as the table; they are never written to a
 from __future__ import annotations
 
 import hashlib
+import heapq
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,15 +45,17 @@ class WordTable:
     @classmethod
     def train(cls, texts: Iterable[str], limit: int = 30_000, min_count: int = 1) -> WordTable:
         """The ``limit`` most frequent words that occur at least ``min_count`` times; ties in alphabetical order."""
-        from collections import Counter
-
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(text.split())
-        for special in _SPECIAL:
-            counts.pop(special, None)
-        ranked = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
-        return cls.of(ranked[:limit])
+        return cls.counted(counts, limit, min_count)
+
+    @classmethod
+    def counted(cls, counts: Counter[str], limit: int = 30_000, min_count: int = 1) -> WordTable:
+        """As ``train``, from words that were counted already."""
+        known = ((word, count) for word, count in counts.items() if count >= min_count and word not in _SPECIAL)
+        ranked = heapq.nsmallest(limit, known, key=lambda entry: (-entry[1], entry[0]))
+        return cls.of([word for word, _ in ranked])
 
     @classmethod
     def of(cls, words: Sequence[str]) -> WordTable:
@@ -97,21 +102,24 @@ class WordTable:
         """Many texts at once: flat ids, and offsets ``(len(texts) + 1,)``; text ``i`` is ``ids[offsets[i]:offsets[i + 1]]``.
 
         Texts are cut after ``max_words`` words; an empty text becomes the single id UNK, so that every text has a length.
+        Words are looked up one by one: the batches of ``tokenizers`` give the same ids at a third of the speed, as
+        each text then passes through an object of its own.
         """
-        pieces: list[NDArray[np.int32]] = []
+        flat = array("i")
         offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-        for start in range(0, len(texts), 8192):
-            chunk = texts[start : start + 8192]
-            for place, encoding in enumerate(self.tokenizer.encode_batch_fast(list(chunk), add_special_tokens=False)):
-                numbers = np.asarray(encoding.ids[:max_words], dtype=np.int32)
-                if UNK in numbers:
-                    numbers = self.intern(chunk[place].split()[:max_words])
-                if not len(numbers):
-                    numbers = np.array([UNK], dtype=np.int32)
-                pieces.append(numbers)
-                offsets[start + place + 1] = len(numbers)
-        flat = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32)
-        return flat, np.cumsum(offsets)
+        number = self._ids.__getitem__
+        for place, text in enumerate(texts):
+            words = text.split()[:max_words]
+            start = len(flat)
+            try:
+                flat.extend(map(number, words))
+            except KeyError:  # a word seen for the first time
+                del flat[start:]
+                flat.extend(self.intern(words).tolist())
+            if not words:
+                flat.append(UNK)
+            offsets[place + 1] = len(flat)
+        return np.frombuffer(flat, dtype=np.int32) if len(flat) else np.empty(0, dtype=np.int32), offsets
 
     def save(self, path: Path) -> None:
         """The trained words as a ``tokenizers`` file."""

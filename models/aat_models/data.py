@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,16 +18,16 @@ from aat_datasets.catalog import Dataset
 from aat_datasets.errors import DataError
 from aat_datasets.lexicon import Lexicon
 from aat_datasets.preprocess import Pipeline
-from aat_datasets.vocab import EOS, WordTable
+from aat_datasets.vocab import EOS, UNK, WordTable
 from aat_models.adversaries.surface import SurfaceTensor
 from aat_models.augment import Rows, additions, fingerprints
 from aat_models.config import Config
 
-__all__ = ["TARGET_STEPS", "TrainingData", "prepare", "surface_of"]
+__all__ = ["TARGET_STEPS", "TrainingData", "encoded_splits", "prepare", "surface_of"]
 
 TARGET_STEPS = ["normalise", "tokenise"]  # output texts keep their case
 _OUTPUT_WORDS = 20_000
-_VERSION = 1  # of the cache's content; raised whenever the same config would encode differently
+_VERSION = 2  # of the cache's content; raised whenever the same config would encode differently
 
 
 class TrainingData(NamedTuple):
@@ -45,10 +48,7 @@ def prepare(config: Config, cache: Path) -> TrainingData:
     """
     dataset = catalog.open_dataset(config.data.dataset)
     wants_output = config.model.decoder != "none"
-    pipeline = Pipeline(config.data.preprocess)
-    splits, lists = batching.cached(
-        cache, _key(config, dataset, wants_output), lambda: _encode(config, dataset, pipeline, wants_output)
-    )
+    splits, lists = encoded_splits(config, dataset, cache)
     if not len(splits["train"]):
         raise DataError(f"dataset {dataset.name}: the train split has no rows")
     trained, rest = lists["words"], lists["later"]
@@ -56,6 +56,20 @@ def prepare(config: Config, cache: Path) -> TrainingData:
     table.intern(rest)
     output = WordTable.of(lists["output"]) if wants_output else None
     return TrainingData(splits, dataset.labels, table, output, _lexicon(config, dataset, splits["train"], table))
+
+
+def encoded_splits(
+    config: Config, dataset: Dataset, cache: Path
+) -> tuple[dict[str, EncodedSplit], dict[str, list[str]]]:
+    """The dataset's splits as numbers, memory-mapped from ``cache``, and the word lists that say what they stand for.
+
+    They are made piece by piece where they are not there: a dataset may be larger than memory.
+    """
+    wants_output = config.model.decoder != "none"
+    pipeline = Pipeline(config.data.preprocess)
+    return batching.cached(
+        cache, _key(config, dataset, wants_output), lambda work: _encode(config, dataset, pipeline, wants_output, work)
+    )
 
 
 def surface_of(data: TrainingData, config: Config) -> SurfaceTensor:
@@ -72,50 +86,100 @@ def _key(config: Config, dataset: Dataset, wants_output: bool) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
+class _Piece(NamedTuple):
+    """Some texts of a split: their words joined by single spaces, label indices, table rows, output words."""
+
+    words: list[str]
+    labels: list[int]
+    rows: list[int]
+    outputs: list[str]
+
+
 def _encode(
-    config: Config, dataset: Dataset, pipeline: Pipeline, wants_output: bool
-) -> tuple[dict[str, EncodedSplit], dict[str, list[str]]]:
-    targets_pipeline = Pipeline(TARGET_STEPS)
-    texts: dict[str, list[str]] = {}
-    outputs: dict[str, list[str]] = {}
-    rest: dict[str, tuple[list[int], list[int]]] = {}
-    for split in ("train", "dev", "test"):
-        if split not in dataset.splits:
-            continue
-        rows, raw, labels, targets = dataset.columns(split)
-        keep = range(len(rows))
-        if split == "train" and 0 < config.data.limit < len(rows):
-            keep = sorted(np.random.default_rng(config.seed).permutation(len(rows))[: config.data.limit].tolist())
-        more = additions(config.data.augment, dataset) if split == "train" else Rows([], [], [])
-        texts[split] = pipeline.run([*(raw[i] for i in keep), *more.texts])[0]
-        known = [*(labels[i] for i in keep), *more.labels]
-        rest[split] = (
-            [*(rows[i] for i in keep), *[-1] * len(more.texts)],
-            [-1 if label is None else label for label in known],
-        )
-        if wants_output:
-            wanted = [text for text in (*(targets[i] for i in keep), *more.targets) if text]
-            if len(wanted) < len(known):
-                missing = f"{len(known) - len(wanted)} of {len(known)} rows of {split} have no output texts"
-                raise DataError(f"dataset {dataset.name}: {missing}", "train without a decoder: model.decoder = none")
-            outputs[split] = targets_pipeline.run(wanted)[0]
-    table = WordTable.train(texts["train"], config.data.vocabulary, config.data.min_count)
-    output = WordTable.train(outputs["train"], _OUTPUT_WORDS) if wants_output else None
-    splits: dict[str, EncodedSplit] = {}
-    for split, (rows, labels) in rest.items():
-        arrays = [
-            *table.encode(texts[split], config.data.max_words),
-            np.array(labels, np.int32),
-            np.array(rows, np.int64),
-        ]
-        if output is not None:
-            ids, offsets = output.encode(outputs[split], config.data.max_words)
-            arrays += [np.where(ids < output.size, ids, 1).astype(np.int32), offsets]
-        splits[split] = EncodedSplit(*arrays)
+    config: Config, dataset: Dataset, pipeline: Pipeline, wants_output: bool, work: Path
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Write the encoded splits into ``work``.
+
+    Cleaned texts wait on disk until the vocabulary is known: a dataset may be larger than memory.
+    """
+    names = [split for split in ("train", "dev", "test") if split in dataset.splits]
+    counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for split in names:
+        with (work / f"{split}.pieces").open("wb") as file:
+            for piece in _pieces(config, dataset, split, pipeline, wants_output):
+                for text, count in zip((piece.words, piece.outputs), counts, strict=True):
+                    if split == "train":
+                        for line in text:
+                            count.update(line.split())
+                pickle.dump(piece._asdict(), file, protocol=5)
+    table = WordTable.counted(counts[0], config.data.vocabulary, config.data.min_count)
+    output = WordTable.counted(counts[1], _OUTPUT_WORDS) if wants_output else None
+    for split in names:
+        writer = batching.SplitWriter(work, split)
+        for piece in _read(work / f"{split}.pieces"):
+            writer.append(_encoded(piece, table, output, config.data.max_words))
+        writer.close()
+        (work / f"{split}.pieces").unlink()
     words = table.words()
     lists = {"words": words[EOS + 1 : table.size], "later": words[table.size :]}
     lists["output"] = output.words()[EOS + 1 : output.size] if output is not None else []
-    return splits, lists
+    return names, lists
+
+
+def _encoded(piece: _Piece, table: WordTable, output: WordTable | None, max_words: int) -> EncodedSplit:
+    arrays = [*table.encode(piece.words, max_words), np.array(piece.labels, np.int32), np.array(piece.rows, np.int64)]
+    if output is not None:
+        ids, offsets = output.encode(piece.outputs, max_words)
+        arrays += [np.where(ids < output.size, ids, UNK).astype(np.int32), offsets]
+    return EncodedSplit(*arrays)
+
+
+def _pieces(config: Config, dataset: Dataset, split: str, pipeline: Pipeline, wants_output: bool) -> Iterator[_Piece]:
+    """The cleaned texts of a split, piece by piece; of ``train`` those that ``data.limit`` draws, then what joins."""
+    total = dataset.splits[split]
+    drawn = None
+    if split == "train" and 0 < config.data.limit < total:
+        drawn = np.zeros(total, dtype=bool)
+        drawn[np.random.default_rng(config.seed).permutation(total)[: config.data.limit]] = True
+    seen: set[bytes] | None = set() if split == "train" and pipeline.deduplicates else None
+    missing = 0
+    for rows, texts, labels, targets in dataset.chunks(split):
+        keep = range(len(rows)) if drawn is None else np.flatnonzero(drawn[rows[0] : rows[-1] + 1]).tolist()
+        part = Rows([texts[i] for i in keep], [labels[i] for i in keep], [targets[i] for i in keep])
+        missing += sum(1 for target in part.targets if not target)
+        yield _clean(part, [rows[i] for i in keep], pipeline, wants_output and not missing, seen)
+    if split == "train":
+        more = additions(config.data.augment, dataset)
+        missing += sum(1 for target in more.targets if not target)
+        yield _clean(more, [-1] * len(more.texts), pipeline, wants_output and not missing, seen)
+    if wants_output and missing:
+        known = min(total, config.data.limit or total) if split == "train" else total
+        raise DataError(
+            f"dataset {dataset.name}: {missing} of {known} rows of {split} have no output texts",
+            "train without a decoder: model.decoder = none",
+        )
+
+
+def _clean(part: Rows, rows: list[int], pipeline: Pipeline, wants_output: bool, seen: set[bytes] | None) -> _Piece:
+    texts = [" ".join(text.split()) for text in pipeline.run(part.texts)[0]]
+    keep = range(len(texts)) if seen is None else [i for i, text in enumerate(texts) if _new(text, seen)]
+    outputs = Pipeline(TARGET_STEPS).run([part.targets[i] or "" for i in keep])[0] if wants_output else []
+    labels = [-1 if (label := part.labels[i]) is None else label for i in keep]
+    return _Piece([texts[i] for i in keep], labels, [rows[i] for i in keep], outputs)
+
+
+def _new(text: str, seen: set[bytes]) -> bool:
+    """Whether a text is the first of its kind; remembered by a digest, whatever its length."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    before = len(seen)
+    seen.add(digest)
+    return len(seen) > before
+
+
+def _read(path: Path) -> Iterator[_Piece]:
+    with path.open("rb") as file:
+        while file.peek(1):
+            yield _Piece(**pickle.load(file))
 
 
 def _lexicon(config: Config, dataset: Dataset, train: EncodedSplit, table: WordTable) -> Lexicon:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aat_datasets.batching import BucketSampler, EncodedSplit, cached, pad
+from aat_datasets.batching import BucketSampler, EncodedSplit, SplitWriter, cached, pad
 from aat_datasets.errors import CheckpointError
 from aat_datasets.vocab import PAD, UNK, WordTable
 
@@ -117,9 +118,10 @@ def test_a_sampler_goes_on_where_its_state_was_taken(steps: int, repeats: int) -
 def test_the_cache_makes_once_maps_memory_and_never_shows_a_half(tmp_path: Path) -> None:
     calls: Counter[str] = Counter()
 
-    def make() -> tuple[dict[str, EncodedSplit], dict[str, list[str]]]:
+    def make(work: Path) -> tuple[list[str], dict[str, list[str]]]:
         calls["made"] += 1
-        return {"train": split([3, 1, 4])}, {"words": ["a", "b"]}
+        split([3, 1, 4]).save(work, "train")
+        return ["train"], {"words": ["a", "b"]}
 
     for _ in range(2):
         splits, lists = cached(tmp_path / "cache", "key", make)
@@ -130,9 +132,34 @@ def test_the_cache_makes_once_maps_memory_and_never_shows_a_half(tmp_path: Path)
     assert splits["train"].lengths.tolist() == [3, 1, 4]
     assert not splits["train"].has_targets
 
-    def fails() -> tuple[dict[str, EncodedSplit], dict[str, list[str]]]:
+    def fails(work: Path) -> tuple[list[str], dict[str, list[str]]]:
+        split([3]).save(work, "train")
         raise RuntimeError("interrupted")
 
     with pytest.raises(RuntimeError):
         cached(tmp_path / "cache", "other", fails)
-    assert not (tmp_path / "cache" / "other").exists()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["key"]
+
+
+@given(st.lists(st.lists(st.integers(1, 9), max_size=4), max_size=4))
+def test_a_split_written_in_pieces_is_the_whole(pieces: list[list[int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        writer = SplitWriter(Path(folder), "train")
+        for lengths in pieces:
+            writer.append(split(lengths))
+        writer.close()
+        written = EncodedSplit.load(Path(folder), "train")
+        lengths = [length for piece in pieces for length in piece]
+        assert written.lengths.tolist() == lengths
+        wanted = [split(piece).text(i).tolist() for piece in pieces for i in range(len(piece))]
+        assert [written.text(i).tolist() for i in range(len(lengths))] == wanted
+        assert len(written.target_offsets) == len(lengths) + 1 and not written.has_targets
+
+
+def test_ids_are_those_of_the_tokenizer() -> None:
+    table = WordTable.train(["the film was good", "[UNK] and [PAD] are words"])
+    texts = ["the film was bad", "", "good [UNK] unseen the"]
+    ids, offsets = table.encode(texts, 100)
+    for at, encoding in enumerate(table.tokenizer.encode_batch(texts, add_special_tokens=False)):
+        mine = ids[offsets[at] : offsets[at + 1]]
+        assert np.where(mine < table.size, mine, UNK).tolist() == (encoding.ids or [UNK])

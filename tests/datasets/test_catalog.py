@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
+import re
 import subprocess
 import sys
 import threading
@@ -16,7 +18,9 @@ from aat_datasets.card import Card, Columns, File, Reader, Source, dump, parse
 from aat_datasets.errors import DataError, UnknownNameError
 
 CSV = b"text,label\n" + b"".join(b"text number %d,%s\n" % (i, (b"no", b"yes")[i % 2]) for i in range(60))
-SHIPPED = ["ag_news-subset", "sms_spam", "sst2", "sst2-sentences", "support"]
+SMALL = ["ag_news-subset", "banking77", "bitext_cs", "clinc150", "dailydialog", "hate_offensive", "hatecheck", "multi30k",
+         "sms_spam", "sst2", "sst2-sentences", "tinyshakespeare"]  # fmt: skip
+SHIPPED = [*SMALL, "ag_news", "imdb", "support"]
 
 
 def digest(data: bytes, tmp_path: Path) -> str:
@@ -44,8 +48,11 @@ def test_shipped_cards_are_whole(data_home: Path) -> None:
     for name in catalog.shipped():
         card = catalog.card(name)
         assert card.name == name
-        assert card.labels
+        assert bool(card.labels) == bool(card.columns.label)
         assert card.licence
+        assert card.citation or card.sources[0].kind == "builtin"
+        # A full name never stands over a part.
+        assert name.endswith("-subset") == ("subset" in " ".join(f.path for s in card.sources for f in s.files))
         assert parse(dump(card), name) == card
 
 
@@ -201,7 +208,7 @@ def test_download_only_on_get(data_home: Path, tmp_path: Path, host: str) -> Non
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("/other.csv", "its sha256 is not"), ("/none.csv", "the host answered 404")],
+    [("/other.csv", "sha256 is .{64}, expected .{64}"), ("/none.csv", "the host answered 404")],
 )
 def test_downloads_that_go_wrong(data_home: Path, tmp_path: Path, host: str, path: str, message: str) -> None:
     catalog.write_card(own_card(tmp_path, url=host + path))
@@ -216,7 +223,7 @@ def test_a_host_that_is_not_there(data_home: Path, tmp_path: Path) -> None:
         catalog.get("own")
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "support"])
+@pytest.mark.parametrize("name", [*SMALL, pytest.param("imdb", marks=pytest.mark.slow)])
 def test_real_files_give_what_the_card_says(mirror: Path, name: str) -> None:
     card = catalog.card(name)
     dataset = catalog.open_dataset(name)
@@ -224,7 +231,39 @@ def test_real_files_give_what_the_card_says(mirror: Path, name: str) -> None:
     assert dataset.labels == card.labels
     assert dataset.meta.rejected == 0
     for split in dataset.splits:
-        assert min(dataset.table(split).label_counts().values()) > 0
+        table = dataset.table(split)
+        assert min(table.label_counts().values(), default=1) > 0
+        assert table.count() == table.query("SELECT count(*) FROM texts")[0][0]
+
+
+def test_clinc_has_what_is_out_of_scope(mirror: Path) -> None:
+    dataset = catalog.open_dataset("clinc150")
+    counts = {split: dataset.table(split).label_counts()["oos"] for split in dataset.splits}
+    assert counts == {"train": 100, "dev": 100, "test": 1000}
+
+
+def test_turns_of_dialogues_have_the_next_as_their_reply(mirror: Path) -> None:
+    first, second = catalog.open_dataset("dailydialog").table("train").window(0, 2)
+    assert first.text == "Say , Jim , how about going for a few beers after dinner ?"
+    assert (first.label, first.target) == ("directive", second.text)
+
+
+def test_translations_lie_side_by_side(mirror: Path) -> None:
+    [row] = catalog.open_dataset("multi30k").table("test").window(0, 1)
+    assert row.text == "A man in an orange hat starring at something."
+    assert row.target == "Ein Mann mit einem orangefarbenen Hut, der etwas anstarrt."
+
+
+def test_running_text_is_held_out_from_its_end(mirror: Path) -> None:
+    dataset = catalog.open_dataset("tinyshakespeare")
+    speeches = [text for split in ("train", "dev") for text in dataset.columns(split)[1]]
+    with gzip.open(mirror / "tinyshakespeare" / "input.txt.gz", "rt", encoding="utf-8") as file:
+        assert speeches == re.split(r"\n\n+", file.read().strip("\n"))
+
+
+def test_columns_kept_beside_the_label_can_be_filtered_by(mirror: Path) -> None:
+    table = catalog.open_dataset("hatecheck").table("test")
+    assert table.count(where="functionality = 'slur_h'") == 144
 
 
 def test_sst2_is_as_published(mirror: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk.tokenize.destructive import NLTKWordTokenizer
 
-from aat_datasets import preprocess
-from aat_datasets.errors import UnknownNameError
+from aat_datasets import masking, preprocess
+from aat_datasets.errors import ConfigError, DataError, UnknownNameError
 from aat_datasets.preprocess import STEPS, Pipeline, tokenise
 
 
@@ -30,13 +32,23 @@ from aat_datasets.preprocess import STEPS, Pipeline, tokenise
          "Hello World . It 's `` do n't '' ( fig. 3 ) . Mr. Smith paid $ 3.50 , ok ? !"),
         ("tokenise", "cannot. gonna, stop", "can not . gon na , stop"),
         ("remove_stopwords", "this is the good film", "good film"),
+        ("stem", "running films were good", "run film were good"),
     ],
 )  # fmt: skip
 def test_steps(step: str, text: str, after: str) -> None:
     assert STEPS[step](text) == after
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.fixture
+def wordnet() -> None:
+    """WordNet, where a machine has it."""
+    try:
+        STEPS["lemmatise"]("word")
+    except DataError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step != "lemmatise"])
 def test_steps_leave_plain_words_and_emptiness_alone(step: str) -> None:
     assert STEPS[step]("good film") == "good film"
     assert STEPS[step]("") == ""
@@ -67,6 +79,54 @@ def test_stop_words_without_the_list_of_nltk(monkeypatch: pytest.MonkeyPatch) ->
         preprocess._stop_words.cache_clear()
 
 
+def test_lemmas(wordnet: None) -> None:
+    assert STEPS["lemmatise"]("The mice were running , and Paris is FAR x2") == "The mouse be run , and Paris be FAR x2"
+
+
+def test_a_lemma_needs_wordnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code = "from aat_datasets.preprocess import STEPS; STEPS['lemmatise']('mice')"
+    env = {"PYTHONPATH": str(Path(preprocess.__file__).parents[1]), "HOME": str(tmp_path), "AAT_DATA": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    if done.returncode == 0:
+        pytest.skip("WordNet is installed for everybody here")
+    assert "DataError: lemmatise: WordNet is not on this machine" in done.stderr
+
+
+PRIVATE = {
+    "write to a.b+c@d-e.co.uk now": "write to <email> now",
+    "call +49 30 1234567 or (030) 123-4567 .": "call <phone> or <phone> .",
+    "card 4111 1111 1111 1111 , 4111-1111-1111-1112": "card <card> , 4111-1111-1111-1112",
+    "DE89 3704 0044 0532 0130 00 and DE88 3704 0044 0532 0130 00": "<iban> and DE88 3704 0044 0532 0130 00",
+    "from 192.168.0.1 , 999.168.0.1 , fe80::1:2": "from <ip> , 999.168.0.1 , <ip>",
+    "order 113542617735902 of 2024-01-02 at 12:30 for 1,200.50": "order 113542617735902 of 2024-01-02 at 12:30 for 1,200.50",
+}
+
+
+@pytest.mark.parametrize("text", PRIVATE)
+def test_personal_data_is_masked_and_other_numbers_are_not(text: str) -> None:
+    assert STEPS["mask_pii"](text) == PRIVATE[text]
+    assert len(list(masking.count(text))) == PRIVATE[text].count("<")
+    assert STEPS["mask_pii"](PRIVATE[text]) == PRIVATE[text]
+
+
+def test_steps_may_be_told_more() -> None:
+    assert Pipeline(["mask_pii:email"]).apply("a@b.org +49 30 1234567") == "<email> +49 30 1234567"
+    assert Pipeline(["truncate:2"]).apply("one two  three") == "one two"
+    assert Pipeline(["truncate:3"]).apply("one two  three") == "one two  three"
+    with pytest.raises(ConfigError, match="expected a number of words, got 'x'"):
+        Pipeline(["truncate:x"])
+    with pytest.raises(ConfigError, match="lowercase takes nothing"):
+        Pipeline(["lowercase:x"])
+    with pytest.raises(UnknownNameError, match="did you mean email"):
+        Pipeline(["mask_pii:emial"])
+
+
+def test_deduplicate_counts_what_a_training_leaves_out() -> None:
+    pipeline = Pipeline(["lowercase", "deduplicate"])
+    assert pipeline.deduplicates
+    assert pipeline.run(["A", "a", "b"]) == (["a", "a", "b"], {"lowercase": 1, "deduplicate": 1})
+
+
 WORD = st.text(st.sampled_from("abcnotgiwXYZ0189"), min_size=1, max_size=9) | st.sampled_from(
     ["cannot", "Cannot", "gonna", "wanna", "lemme", "gimme", "gotta", "mr", "x"]
 )
@@ -94,9 +154,33 @@ def test_no_character_but_quotes_is_lost(text: str) -> None:
 
 def test_long_words_take_linear_time() -> None:
     started = time.process_time()
-    for word in ("'", '"', ".", "x.)", "`", "a,", "中", "(", "'s", "--", ".)", "a@", "1.", "www."):
-        for step in STEPS.values():
-            step(word * (100_000 // len(word)))
+    for word in (
+        "'",
+        '"',
+        ".",
+        "x.)",
+        "`",
+        "a,",
+        "中",
+        "(",
+        "'s",
+        "--",
+        ".)",
+        "a@",
+        "1.",
+        "www.",
+        "12 ",
+        "1.",
+        "(0",
+        "+1 ",
+        "4-",
+        "ab:",
+        "AB12 ",
+        "a.b@",
+    ):
+        for name, step in STEPS.items():
+            if name != "lemmatise":
+                step(word * (100_000 // len(word)))
     assert time.process_time() - started < 30
 
 

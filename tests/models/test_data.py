@@ -73,3 +73,27 @@ def test_replies_are_encoded_only_for_a_decoder_and_refused_where_there_are_none
 def test_an_unknown_dataset_offers_the_nearest(home: Path) -> None:
     with pytest.raises(UnknownNameError, match="support"):
         prepare(apply(Config(), {"data.dataset": "suport"}), home)
+
+
+def test_encoding_in_pieces_gives_what_encoding_at_once_gives(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SETTINGS | {"model.decoder": "lstm"}
+    whole = prepare(apply(Config(), settings), home / "whole")
+    chunks = catalog.Dataset.chunks
+    monkeypatch.setattr(catalog.Dataset, "chunks", lambda dataset, split: chunks(dataset, split, 97))
+    pieces = prepare(apply(Config(), settings), home / "pieces")
+    assert pieces.table.words() == whole.table.words()
+    for name, split in whole.splits.items():
+        for array in split.ARRAYS:
+            assert np.array_equal(getattr(split, array), getattr(pieces.splits[name], array)), (name, array)
+
+
+def test_a_training_leaves_out_repeated_texts_and_keeps_every_held_out_one(home: Path, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        rows = [f"{'Row' if i % 2 else 'row'} {i // 2},{i // 2 % 2}" for i in range(40)]
+        (tmp_path / f"{split}.csv").write_text("\n".join(["text,label", *rows]))
+    catalog.add("twice", [tmp_path / "train.csv", tmp_path / "test.csv"], text="text", label="label", replace=True)
+    settings = {"data.dataset": "twice", "surface.source": "none", "data.preprocess": ["lowercase", "deduplicate"]}
+    data = prepare(apply(Config(), settings), home)
+    texts = [text.lower() for text in catalog.open_dataset("twice").columns("train")[1]]
+    assert data.splits["train"].rows.tolist() == [at for at, text in enumerate(texts) if texts.index(text) == at]
+    assert len(data.splits["test"]) == 40

@@ -1,27 +1,29 @@
-"""``aat-workbench data``: list, show, describe, add and fetch datasets."""
+"""``aat-workbench data``: list, show, describe, add and fetch datasets; others of its commands lie beside this file."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aat_datasets.errors import DataError, InputError
+from aat_workbench.cli.data_checking import check
+from aat_workbench.cli.data_making import export, sample, split
+from aat_workbench.cli.ingesting import progress_bar, sizes
 from aat_workbench.cli.output import Json, Quiet, emit, figure, print_line, print_table, say
-from aat_workbench.terminal import visible
 
 if TYPE_CHECKING:
     from aat_datasets.adding import AddReport
-    from aat_datasets.sources import Progress
     from aat_datasets.statistics import SplitStatistics, Statistics
 
 __all__ = ["app"]
 
-app = typer.Typer(help="list, show, add and fetch datasets", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="list, show, check, add, fetch and make datasets", no_args_is_help=True, rich_markup_mode=None)
+app.command("check")(check)
+app.command("split")(split)
+app.command("sample")(sample)
+app.command("export")(export)
 
 Name = Annotated[str, typer.Argument(help="dataset, as `data list` names it", show_default=False)]
 
@@ -39,7 +41,7 @@ def list_datasets(json: Json = False, quiet: Quiet = False) -> None:
         emit(infos)
         return
     rows = [
-        (info.name, info.state, info.task, info.language, len(info.labels) or "–", _sizes(info.splits), info.title)
+        (info.name, info.state, info.task, info.language, len(info.labels) or "–", sizes(info.splits), info.title)
         for info in infos
     ]
     print_table(["name", "state", "task", "language", "labels", "rows", "title"], rows)
@@ -67,7 +69,7 @@ def show(
     from aat_datasets import catalog
 
     start, stop = _range(rows)
-    with _progress(quiet or json) as progress:
+    with progress_bar(quiet or json) as progress:
         dataset = catalog.open_dataset(name, progress)
     table = dataset.table(split or next(iter(dataset.splits)))
     total = table.count(where, label, contains)
@@ -94,7 +96,7 @@ def stats(
     from aat_datasets import catalog
     from aat_datasets.statistics import statistics
 
-    with _progress(quiet or json) as progress:
+    with progress_bar(quiet or json) as progress:
         found = statistics(catalog.open_dataset(name, progress), bins)
     if json:
         emit(found)
@@ -127,7 +129,7 @@ def add(
     """Ingest your own files; good rows are kept, bad lines listed."""
     from aat_datasets import catalog
 
-    with _progress(quiet or json) as progress:
+    with progress_bar(quiet or json) as progress:
         report = catalog.add(
             name,
             files or [],
@@ -151,11 +153,27 @@ def add(
 
 
 @app.command()
-def get(name: Name, json: Json = False, quiet: Quiet = False) -> None:
-    """Fetch a dataset: mirror first, then download; verify, then ingest."""
+def get(
+    name: Name,
+    origin: Annotated[
+        str, typer.Option("--from", metavar="ORIGIN", help="hf:ORG/NAME@REVISION#FOLDER or nltk:CORPUS, as NAME")
+    ] = "",
+    text: Annotated[str | None, typer.Option("--text", help="column of the text; guessed when not given")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="column of the label; '': there is none")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="column of the output text")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of the dev and test splits that are made")] = 0,
+    replace: Annotated[bool, typer.Option("--replace", help="fetch a dataset of this name anew")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch a dataset: mirror first, then download; verify, then ingest. --from: one that has no card yet."""
     from aat_datasets import catalog
 
-    with _progress(quiet or json) as progress:
+    with progress_bar(quiet or json) as progress:
+        if origin:
+            catalog.fetched(
+                name, origin, text=text, label=label, target=target, seed=seed, replace=replace, progress=progress
+            )
         files = catalog.get(name, progress)
     if json:
         emit({"name": name, "files": files})
@@ -189,37 +207,13 @@ def _splits(given: list[str]) -> dict[str, Path]:
     return found
 
 
-@contextmanager
-def _progress(silent: bool) -> Generator[Progress | None]:
-    """A bar on stderr that goes when the work is done; nothing where stderr is no terminal."""
-    if silent or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bars
-
-    message = TextColumn("{task.description}", markup=False)
-    with Bars(message, BarColumn(), console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("")
-
-        def report(done: int, total: int, text: str) -> None:
-            bars.update(task, completed=done, total=total or None, description=visible(text))
-
-        yield report
-
-
-def _sizes(splits: dict[str, int]) -> str:
-    return "  ".join(f"{name} {count:,}" if count >= 0 else f"{name} ?" for name, count in splits.items())
-
-
 def _short(text: str) -> str:
     return text if len(text) <= _CUT else f"{text[:_CUT]}…"
 
 
 def _print_report(report: AddReport, quiet: bool) -> None:
     columns = ", ".join(f"{role}: {column}" for role, column in _roles(report))
-    print_line(f"{report.name}: {report.rows:,} rows, {_sizes(report.splits)}")
+    print_line(f"{report.name}: {report.rows:,} rows, {sizes(report.splits)}")
     say(f"columns: {columns}", quiet=quiet)
     if report.labels:
         shown = ", ".join(report.labels[:20]) + (" …" if len(report.labels) > 20 else "")
@@ -244,7 +238,10 @@ def _print_statistics(found: Statistics) -> None:
         ("words", "words"),
         ("mean words", "mean_words"),
         ("longest, words", "longest_words"),
+        ("mean characters", "mean_characters"),
         ("vocabulary", "vocabulary"),
+        ("words that occur once", "once"),
+        ("entropy of the labels, bits", "entropy"),
         ("repeated texts", "duplicates"),
         ("texts with two labels", "contradictions"),
         ("rows with control characters", "controls"),
@@ -258,7 +255,8 @@ def _print_statistics(found: Statistics) -> None:
     for name in names:
         _print_split(name, found.splits[name])
     if found.rejected:
-        print_line(f"{found.rejected:,} lines were rejected at ingest")
+        undecodable = f", {found.undecodable:,} of them for their encoding" if found.undecodable else ""
+        print_line(f"{found.rejected:,} lines were rejected at ingest{undecodable}")
 
 
 def _count(value: float) -> str:
