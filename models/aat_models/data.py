@@ -20,9 +20,8 @@ from aat_models.adversaries.surface import SurfaceTensor
 from aat_models.augment import Rows, additions, fingerprints
 from aat_models.config import Config
 
-__all__ = ["TARGET_STEPS", "TrainingData", "prepare", "surface_of"]
+__all__ = ["TrainingData", "prepare", "surface_of", "target_steps"]
 
-TARGET_STEPS = ["normalise", "tokenise"]  # output texts keep their case
 _OUTPUT_WORDS = 20_000
 _VERSION = 1  # of the cache's content; raised whenever the same config would encode differently
 
@@ -58,6 +57,11 @@ def prepare(config: Config, cache: Path) -> TrainingData:
     return TrainingData(splits, dataset.labels, table, output, _lexicon(config, dataset, splits["train"], table))
 
 
+def target_steps(config: Config) -> list[str]:
+    """The preprocessing of output texts: as the input's they become words, but they keep their case."""
+    return ["normalise", "segment" if "segment" in config.data.preprocess else "tokenise"]
+
+
 def surface_of(data: TrainingData, config: Config) -> SurfaceTensor:
     """The surface over the data's words. Substitutes are numbered in its table."""
     limits = (config.surface.synonyms, config.surface.characters)
@@ -68,14 +72,14 @@ def _key(config: Config, dataset: Dataset, wants_output: bool) -> str:
     data = msgspec.to_builtins(config.data)
     augment = fingerprints(data.pop("augment"))  # what is in a dataset counts, not what it is called
     seed = config.seed if config.data.limit else 0
-    parts = [_VERSION, dataset.name, dataset.fingerprint, data, seed, wants_output, TARGET_STEPS, *augment]
+    parts = [_VERSION, dataset.name, dataset.fingerprint, data, seed, wants_output, target_steps(config), *augment]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
 def _encode(
     config: Config, dataset: Dataset, pipeline: Pipeline, wants_output: bool
 ) -> tuple[dict[str, EncodedSplit], dict[str, list[str]]]:
-    targets_pipeline = Pipeline(TARGET_STEPS)
+    targets_pipeline = Pipeline(target_steps(config))
     texts: dict[str, list[str]] = {}
     outputs: dict[str, list[str]] = {}
     rest: dict[str, tuple[list[int], list[int]]] = {}
