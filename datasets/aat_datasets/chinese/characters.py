@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import resources
+from itertools import zip_longest
 
 from aat_datasets.chinese import has_han
 
@@ -63,7 +64,10 @@ def read_homophones(text: str) -> Homophones:
     for line in text.splitlines():
         tones = line.split("\t")[1:]
         for tone in tones:
-            others = "".join(other for other in tones if other is not tone)
+            # Of the other tones' the most frequent of each first, then the second of each.
+            others = "".join(
+                c for same in zip_longest(*(t for t in tones if t is not tone), fillvalue="") for c in same
+            )
             for character in tone:
                 same = tone.replace(character, "")
                 table[character] = "".join(c for c in same + others if c not in KEPT) if character not in KEPT else ""
