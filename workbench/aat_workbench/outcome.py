@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aat_datasets.chinese import join_words
+from aat_datasets.chinese import has_han, join_words
 from aat_models.events import AttackResult
 
 __all__ = ["broken", "reduced", "reducing", "words_left", "written"]
@@ -35,6 +35,8 @@ def words_left(result: AttackResult) -> int:
 
 def written(result: AttackResult) -> tuple[str, str]:
     """The text before and after the attack as one writes it: its words with blanks only where the language has them."""
+    if not has_han(result.text):
+        return result.text, result.adversarial
     words = result.text.split(" ")
     changed = list(words)
     for edit in result.edits:
