@@ -14,11 +14,12 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from aat_datasets import builtin
+from aat_datasets.chinese.wordnet import read_synonyms
 from aat_datasets.errors import DataError, UnknownNameError
 from aat_datasets.neighbours import neighbours
 from aat_datasets.typos import character_variants
@@ -28,11 +29,27 @@ __all__ = ["LIMIT", "SOURCES", "Lexicon", "character_variants", "choose", "count
 LIMIT = 8
 """Substitutes a word has at most."""
 
-SOURCES = ("auto", "counterfitted", "dataset", "neighbours", "none")
+SOURCES = ("auto", "counterfitted", "wordnet-cmn", "dataset", "neighbours", "none")
 
-_COUNTERFITTED = Path("lexical/counterfitted_neighbors_jia2019.json.gz")
-_COUNTERFITTED_SHA256 = "b10af3dcb73d59ecd13fba10e5bf063a23235c2e525ff8783712c72a73f92e0a"
-_COUNTERFITTED_SIZE = 663_480
+
+class _File(NamedTuple):
+    """A table of the mirror, known by its content."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+_COUNTERFITTED = _File(
+    Path("lexical/counterfitted_neighbors_jia2019.json.gz"),
+    663_480,
+    "b10af3dcb73d59ecd13fba10e5bf063a23235c2e525ff8783712c72a73f92e0a",
+)
+_WORDNET_CMN = _File(
+    Path("lexical/wn-data-cmn.tab.gz"),
+    721_106,
+    "f6f33f9202fa07b562fa294cb8f0e7fa0305fddcc890205e1cd76caf94918d04",
+)
 
 
 class Lexicon:
@@ -127,14 +144,18 @@ class Lexicon:
 
         Raises DataError where the file is absent or of another content.
         """
-        path = counterfitted_path(mirror)
-        if path is None:
-            raise DataError(
-                "the counter-fitted synonym table is not there",
-                f"set AAT_MIRROR to a folder that holds {_COUNTERFITTED}, or choose another surface.source",
-            )
+        path = _needed(_COUNTERFITTED, mirror, "the counter-fitted synonym table")
         table = msgspec.json.decode(gzip.decompress(path.read_bytes()), type=dict[str, list[str]])
         return cls(table, "counterfitted", "counter-fitted neighbours, Jia et al. 2019")
+
+    @classmethod
+    def from_chinese_wordnet(cls, mirror: Path | None = None) -> Lexicon:
+        """The Chinese Open Wordnet from the folder ``mirror`` (else ``AAT_MIRROR``): 40,285 words.
+
+        Raises DataError where the file is absent or of another content.
+        """
+        path = _needed(_WORDNET_CMN, mirror, "the Chinese WordNet table")
+        return cls(read_synonyms(path), "wordnet-cmn", "Chinese Open Wordnet, words of one synset")
 
     @classmethod
     def from_builtin(cls, name: str) -> Lexicon:
@@ -186,22 +207,36 @@ class _Saved(msgspec.Struct):
 
 def counterfitted_path(mirror: Path | None = None) -> Path | None:
     """Where the counter-fitted table lies under ``mirror`` (else ``AAT_MIRROR``): by its path, then by content."""
+    return _find(_COUNTERFITTED, mirror)
+
+
+def _needed(wanted: _File, mirror: Path | None, what: str) -> Path:
+    path = _find(wanted, mirror)
+    if path is None:
+        raise DataError(
+            f"{what} is not there",
+            f"set AAT_MIRROR to a folder that holds {wanted.path}, or choose another surface.source",
+        )
+    return path
+
+
+def _find(wanted: _File, mirror: Path | None) -> Path | None:
     if mirror is None:
         folder = os.environ.get("AAT_MIRROR", "")
         if not folder:
             return None
         mirror = Path(folder)
-    if _is_counterfitted(mirror / _COUNTERFITTED):
-        return mirror / _COUNTERFITTED
+    if _is(mirror / wanted.path, wanted):
+        return mirror / wanted.path
     # Only files of the right size are read, so that looking through a large mirror stays cheap.
-    return next((path for path in sorted(mirror.rglob("*")) if _is_counterfitted(path)), None)
+    return next((path for path in sorted(mirror.rglob("*")) if _is(path, wanted)), None)
 
 
-def _is_counterfitted(path: Path) -> bool:
+def _is(path: Path, wanted: _File) -> bool:
     try:
-        if not path.is_file() or path.stat().st_size != _COUNTERFITTED_SIZE:
+        if not path.is_file() or path.stat().st_size != wanted.size:
             return False
-        return hashlib.sha256(path.read_bytes()).hexdigest() == _COUNTERFITTED_SHA256
+        return hashlib.sha256(path.read_bytes()).hexdigest() == wanted.sha256
     except OSError:
         return False
 
@@ -217,8 +252,8 @@ def choose(
 ) -> Lexicon:
     """The lexicon for ``surface.source``.
 
-    ``auto`` takes the first that is there: the counter-fitted table (English only), the dataset's own, neighbours in
-    its texts.
+    ``auto`` takes the first that is there: the counter-fitted table (English only) or the Chinese WordNet (Chinese only),
+    the dataset's own, neighbours in its texts.
 
     Args:
         source: one of SOURCES.
@@ -238,6 +273,8 @@ def choose(
         return Lexicon.empty()
     if source == "counterfitted":
         return Lexicon.from_counterfitted(mirror)
+    if source == "wordnet-cmn":
+        return Lexicon.from_chinese_wordnet(mirror)
     if source == "dataset":
         if dataset not in builtin.names():
             raise DataError(f"dataset {dataset} has no synonym table of its own", "choose another surface.source")
@@ -247,6 +284,8 @@ def choose(
             lexicon = Lexicon.from_counterfitted(mirror)
             if language == "en" or _covers(lexicon, texts):
                 return lexicon
+        if language == "zh" and _find(_WORDNET_CMN, mirror) is not None:
+            return Lexicon.from_chinese_wordnet(mirror)
         if dataset in builtin.names():
             return Lexicon.from_builtin(dataset)
     return Lexicon.from_neighbours(texts, labels)

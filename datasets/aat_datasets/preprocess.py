@@ -10,12 +10,15 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
+from itertools import groupby
 from typing import Any
 
 from aat_datasets import masking, word_forms
+from aat_datasets.chinese import NORMAL_STEPS, has_han, is_segmented
+from aat_datasets.chinese.segmentation import chinese_words
 from aat_datasets.errors import ConfigError, UnknownNameError
 
-__all__ = ["STEPS", "Pipeline", "tokenise"]
+__all__ = ["STEPS", "Pipeline", "normal_steps", "tokenise"]
 
 _URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}", re.IGNORECASE)
@@ -92,6 +95,25 @@ def tokenise(text: str) -> str:
     return " ".join(found)
 
 
+def segment(text: str) -> str:
+    """Chinese words by jieba, joined by single spaces; what stands between blanks without a Chinese character: as tokenise.
+
+    A text that is segmented already stays as it is, so that a word nobody knows is not taken apart when it is read again.
+    """
+    if not has_han(text):
+        return tokenise(text)
+    blocks = text.split()
+    if is_segmented(blocks):
+        return " ".join(blocks)
+    found: list[str] = []
+    for chinese, pieces in groupby(blocks, has_han):
+        if chinese:
+            found.extend(word for piece in pieces for word in chinese_words(piece))
+        else:
+            found.extend(tokenise(" ".join(pieces)).split(" "))
+    return " ".join(found)
+
+
 def remove_stopwords(text: str) -> str:
     """Remove English stop words: NLTK's list where its data are installed, else a short one of this package."""
     stop = _stop_words()
@@ -130,6 +152,7 @@ STEPS: dict[str, Callable[[str], str]] = {
     "mask_pii": masking.mask,
     "deduplicate": _whole,
     "truncate": truncated(256),
+    "segment": segment,
 }
 
 _WITH_ARGUMENT: dict[str, Callable[[str], Callable[[str], str]]] = {
@@ -137,6 +160,11 @@ _WITH_ARGUMENT: dict[str, Callable[[str], Callable[[str], str]]] = {
     "truncate": lambda words: truncated(_positive("truncate", words)),
 }
 """Steps that may be told more: ``truncate:100``, ``mask_pii:email+phone``."""
+
+
+def normal_steps(language: str) -> tuple[str, ...]:
+    """The preprocessing of a dataset in ``language`` that asks for none of its own."""
+    return NORMAL_STEPS if language.split("-")[0] == "zh" else ("normalise", "lowercase", "tokenise")
 
 
 class Pipeline:

@@ -3,7 +3,7 @@
 Four kinds, one of each where the word allows it: two letters swapped, one dropped, one inserted, one replaced by its
 neighbour on the keyboard (the edits of Pruthi et al. 2019, "Combating adversarial misspellings with robust word
 recognition"). A reader still recognises the word, since its first letter, and in words of four letters and more its
-last, stays where it is.
+last, stays where it is. Chinese words have slips of their own: see ``aat_datasets.chinese.characters``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+
+from aat_datasets.chinese import has_han
+from aat_datasets.chinese.characters import is_word, variant_kinds
 
 __all__ = ["KEYBOARD", "character_variants"]
 
@@ -45,9 +48,13 @@ def character_variants(word: str, limit: int = 4) -> tuple[str, ...]:
     """At most ``limit`` misspellings of ``word``: a swap, a drop, an insertion, a neighbouring key.
 
     They follow from the word alone: the same on every machine and in every run. Words under three characters, and
-    tokens with no letter that may change (numbers, punctuation, ``n't``), have none. Chinese and other characters
-    that are not typed letter by letter are left alone.
+    tokens with no letter that may change (numbers, punctuation, ``n't``), have none. A Chinese word has, from one
+    character on, a homophone, a look-alike, two characters swapped, one left out or typed twice. Other characters that
+    are not typed letter by letter are left alone.
     """
+    if has_han(word):
+        start = zlib.crc32(word.encode("utf-8", "surrogatepass"))
+        return _one_of_each([kind(word, start >> shift) for kind, shift in variant_kinds(word)], word, limit, is_word)
     if limit <= 0 or len(word) < 3 or (len(word) == 3 and not word.isalpha()):
         return ()
     end = len(word) - 1 if len(word) > 3 else len(word)
@@ -55,12 +62,16 @@ def character_variants(word: str, limit: int = 4) -> tuple[str, ...]:
     if not places:
         return ()
     start = zlib.crc32(word.encode("utf-8", "surrogatepass"))
-    found: dict[str, None] = {}
     kinds = [kind(word, places, start >> shift) for kind, shift in _KINDS]
-    # One of every kind first; only where a kind has nothing to offer does another give a second one.
+    return _one_of_each(kinds, word, limit, _COMMON.__contains__)
+
+
+def _one_of_each(kinds: list[Iterator[str]], word: str, limit: int, taken: Callable[[str], bool]) -> tuple[str, ...]:
+    """One of every kind first; only where a kind has nothing to offer does another give a second one."""
+    found: dict[str, None] = {}
     while kinds and len(found) < limit:
         for kind in list(kinds):
-            variant = next((v for v in kind if v not in found and v != word and v not in _COMMON), None)
+            variant = next((v for v in kind if v not in found and v != word and not taken(v)), None)
             if variant is None:
                 kinds.remove(kind)
             elif len(found) < limit:

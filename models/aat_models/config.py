@@ -55,8 +55,8 @@ class DataConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         msgspec.field(default_factory=list)
     )
     limit: Annotated[int, help("train on this many rows, drawn with the seed; 0: all", ge=0)] = 0
-    preprocess: Annotated[list[str], help("preprocessing steps, in order")] = msgspec.field(
-        default_factory=lambda: ["normalise", "lowercase", "tokenise"]
+    preprocess: Annotated[list[str], help("preprocessing steps, in order; as they are here: the language's own")] = (
+        msgspec.field(default_factory=lambda: ["normalise", "lowercase", "tokenise"])
     )
     max_words: Annotated[int, help("texts are cut after this many words", ge=1)] = 256
     vocabulary: Annotated[int, help("at most this many words have a vector of their own", ge=1)] = 30_000
@@ -119,8 +119,10 @@ class SurfaceConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The closed attack surface: for every word, the substitutes an adversary may use."""
 
     source: Annotated[
-        Literal["auto", "counterfitted", "dataset", "neighbours", "none"],
-        help("where synonyms come from; auto: the first of counterfitted, dataset, neighbours that is there"),
+        Literal["auto", "counterfitted", "wordnet-cmn", "dataset", "neighbours", "none"],
+        help(
+            "where synonyms come from; auto: the first of counterfitted or wordnet-cmn, dataset, neighbours that is there"
+        ),
     ] = "auto"
     synonyms: Annotated[int, help("synonyms a word has at most", ge=0, le=8)] = 8
     characters: Annotated[int, help("character variants a word has at most", ge=0, le=4)] = 4

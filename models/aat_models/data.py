@@ -23,9 +23,8 @@ from aat_models.adversaries.surface import SurfaceTensor
 from aat_models.augment import Rows, additions, fingerprints
 from aat_models.config import Config
 
-__all__ = ["TARGET_STEPS", "TrainingData", "encoded_splits", "prepare", "surface_of"]
+__all__ = ["TrainingData", "encoded_splits", "prepare", "surface_of", "target_steps"]
 
-TARGET_STEPS = ["normalise", "tokenise"]  # output texts keep their case
 _OUTPUT_WORDS = 20_000
 _VERSION = 2  # of the cache's content; raised whenever the same config would encode differently
 
@@ -72,6 +71,11 @@ def encoded_splits(
     )
 
 
+def target_steps(config: Config) -> list[str]:
+    """The preprocessing of output texts: as the input's they become words, but they keep their case."""
+    return ["normalise", "segment" if "segment" in config.data.preprocess else "tokenise"]
+
+
 def surface_of(data: TrainingData, config: Config) -> SurfaceTensor:
     """The surface over the data's words. Substitutes are numbered in its table."""
     limits = (config.surface.synonyms, config.surface.characters)
@@ -82,7 +86,7 @@ def _key(config: Config, dataset: Dataset, wants_output: bool) -> str:
     data = msgspec.to_builtins(config.data)
     augment = fingerprints(data.pop("augment"))  # what is in a dataset counts, not what it is called
     seed = config.seed if config.data.limit else 0
-    parts = [_VERSION, dataset.name, dataset.fingerprint, data, seed, wants_output, TARGET_STEPS, *augment]
+    parts = [_VERSION, dataset.name, dataset.fingerprint, data, seed, wants_output, target_steps(config), *augment]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
@@ -163,7 +167,7 @@ def _pieces(config: Config, dataset: Dataset, split: str, pipeline: Pipeline, wa
 def _clean(part: Rows, rows: list[int], pipeline: Pipeline, wants_output: bool, seen: set[bytes] | None) -> _Piece:
     texts = [" ".join(text.split()) for text in pipeline.run(part.texts)[0]]
     keep = range(len(texts)) if seen is None else [i for i, text in enumerate(texts) if _new(text, seen)]
-    outputs = Pipeline(TARGET_STEPS).run([part.targets[i] or "" for i in keep])[0] if wants_output else []
+    outputs = Pipeline(target_steps(config)).run([part.targets[i] or "" for i in keep])[0] if wants_output else []
     labels = [-1 if (label := part.labels[i]) is None else label for i in keep]
     return _Piece([texts[i] for i in keep], labels, [rows[i] for i in keep], outputs)
 

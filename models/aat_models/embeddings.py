@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from aat_datasets.chinese import has_han
 from aat_datasets.vocab import PAD, UNK, WordTable
 
 __all__ = ["NgramTable", "StepVectors", "WordEmbedding", "ngrams"]
@@ -23,9 +24,18 @@ LENGTHS = (2, 3, 4)
 
 
 def ngrams(word: str, buckets: int) -> list[int]:
-    """Buckets (1 … ``buckets`` − 1) of the word's character n-grams, at most WIDTH, shortest first."""
+    """Buckets (1 … ``buckets`` − 1) of the word's character n-grams, at most WIDTH, shortest first.
+
+    A word with Chinese characters, most of which have two, also has each character by itself: with two swapped or one
+    replaced it would share little or nothing with the word it came from.
+    """
     marked = f"<{word[: WIDTH + 2]}>"
     found: list[int] = []
+    if has_han(word):
+        found += [
+            zlib.crc32(character.encode("utf-8", "surrogatepass")) % (buckets - 1) + 1
+            for character in word[: WIDTH // 2]
+        ]
     for n in LENGTHS:
         found += [
             zlib.crc32(marked[at : at + n].encode("utf-8", "surrogatepass")) % (buckets - 1) + 1

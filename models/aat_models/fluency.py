@@ -23,7 +23,7 @@ from torch import Tensor
 from aat_datasets.errors import InputError
 from aat_datasets.preprocess import Pipeline
 from aat_datasets.vocab import BOS, EOS, PAD, UNK
-from aat_models.data import TARGET_STEPS
+from aat_models.data import target_steps
 from aat_models.decoders import State
 from aat_models.predictor import Predictor
 
@@ -65,7 +65,7 @@ class DecoderFluency:
         self._output = predictor.output
         self.surprising = float(predictor.output.size)
         self._words = {word: number for number, word in enumerate(predictor.output.words()[: predictor.output.size])}
-        self._pipeline = Pipeline(TARGET_STEPS)
+        self._pipeline = Pipeline(target_steps(predictor.config))
         self._pieces = functools.lru_cache(65_536)(self._split)
         self._readings = functools.lru_cache(_REMEMBERED)(self._read)
 

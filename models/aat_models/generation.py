@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from aat_datasets.chinese import has_han
 from aat_datasets.vocab import BOS, EOS, PAD, UNK, WordTable
 from aat_models.decoders import LSTMDecoder
 from aat_models.events import Token
@@ -15,8 +16,8 @@ from aat_models.sampling import Sampling
 __all__ = ["choose", "generate", "spacing"]
 
 _SHOWN = 5  # alternatives a token comes with
-_CLOSING = set(".,!?;:)]}%…’”")
-_OPENING = set("([{“$£#")
+_CLOSING = set(".,!?;:)]}%…’”。、，！？；：）》」")
+_OPENING = set("([{“$£#（《「。，！？；：、")
 
 
 def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> tuple[int, Tensor]:
@@ -69,9 +70,13 @@ def generate(decoder: LSTMDecoder, vector: Tensor, output: WordTable, sampling: 
 
 
 def spacing(word: str, previous: str) -> str:
-    """What stands between two words of an output text: a space, or nothing at its start and around punctuation."""
+    """What stands between two words of an output text: a space, or nothing at its start and around punctuation.
+
+    Nothing beside a Chinese word either.
+    """
     if (
         not previous
+        or has_han(word[0] + previous[-1])
         or word[0] in _CLOSING
         or word in ("n't", "'s", "'re", "'ve", "'ll", "'d", "'m")
         or previous[-1] in _OPENING

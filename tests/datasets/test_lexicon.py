@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aat_datasets import lexicon
+from aat_datasets.chinese import has_han
 from aat_datasets.errors import DataError, UnknownNameError
 from aat_datasets.lexicon import Lexicon, character_variants, choose
 
@@ -163,13 +164,13 @@ def test_the_counterfitted_table_by_path_and_by_content(tmp_path: Path) -> None:
 
 
 @needs_mirror
-def test_auto_takes_the_counterfitted_table_for_english_only() -> None:
+def test_auto_takes_the_table_of_the_language() -> None:
     english = ["the movie was a complete waste of time and money"] * 3
     german = ["ein mann geht mit seinem hund durch die verschneite stadt"] * 3
     assert choose("auto", "own", english).name == "counterfitted"
     assert choose("auto", "own", german).name == "neighbours"
     assert choose("auto", "own", german, language="en").name == "counterfitted"
-    assert choose("auto", "own", english, language="zh").name == "neighbours"
+    assert choose("auto", "own", english, language="zh").name == "wordnet-cmn"
 
 
 def test_a_word_has_one_slip_of_every_kind() -> None:
@@ -180,7 +181,7 @@ def test_a_word_has_one_slip_of_every_kind() -> None:
     assert character_variants("refund") == ("rfeund", "refnd", "refgund", "rwfund"), "must not change between versions"
 
 
-@pytest.mark.parametrize("word", ["", "a", "it", "12", "12345", "...", "!!!", "$40", "n't", "退款了", "'", "👍👍👍"])
+@pytest.mark.parametrize("word", ["", "a", "it", "12", "12345", "...", "!!!", "$40", "n't", "'", "👍👍👍"])
 def test_what_is_no_typed_word_has_no_variants(word: str) -> None:
     assert character_variants(word) == ()
 
@@ -194,7 +195,7 @@ def test_a_limit_is_kept() -> None:
 def test_variants_keep_the_ends_and_are_new(word: str) -> None:
     found = character_variants(word)
     assert len(found) <= 4 and len(set(found)) == len(found) and word not in found
-    for variant in found:
+    for variant in found if not has_han(word) else ():
         assert variant[0] == word[0] and abs(len(variant) - len(word)) <= 1
         assert len(word) == 3 or variant[-1] == word[-1]
 

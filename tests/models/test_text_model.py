@@ -107,3 +107,11 @@ def test_the_same_dropout_draw_gives_the_same_answer_twice() -> None:
 def test_defaults_of_the_config_build_a_model() -> None:
     model = TextModel(Config().model, table(), 3)
     assert model(torch.tensor([[4, 5]]), torch.tensor([2])).shape == (1, 3)
+
+
+@pytest.mark.parametrize(("word", "slip"), [("酒店", "久店"), ("酒店", "店酒"), ("酒店", "酒店店"), ("服务员", "服员")])
+def test_a_slip_in_a_chinese_word_shares_ngrams_with_it(word: str, slip: str) -> None:
+    first, second = set(ngrams(word, 20_000)), set(ngrams(slip, 20_000))
+    assert len(first & second) >= 2
+    assert len(ngrams("好", 20_000)) == 4, "itself, and with its marks"
+    assert not first & set(ngrams("键盘", 20_000))

@@ -17,9 +17,11 @@ from aat_models.attacks import tiny
 from aat_models.augment import pinned
 from aat_models.config import Config, apply
 from aat_models.data import prepare
+from aat_models.events import AttackResult, Edit
 from aat_workbench import adversarial_dataset
 from aat_workbench.attacking import AttackRequest, AttackRun, run_attack
 from aat_workbench.cli.main import app
+from aat_workbench.outcome import written
 from aat_workbench.runs import RunFolder, list_runs
 
 SMALL = {
@@ -224,3 +226,15 @@ def test_the_commands_from_attack_to_training(place: Path) -> None:
     assert json.loads(trained.stdout.splitlines()[-1])["type"] == "done"
     (entry,) = RunFolder(place / "runs" / "mixed").config.data.augment
     assert entry.startswith("fooled@")
+
+
+def test_chinese_is_kept_as_it_is_written() -> None:
+    result = AttackResult(
+        id=1, text="酒店 很 干净 , wifi ok", adversarial="酒 店 很 净干 , wifi ok", label=1, prediction=1,
+        adversarial_prediction=0, probabilities=[0.1, 0.9], adversarial_probabilities=[0.8, 0.2],
+        edits=[Edit(0, "酒店", "酒 店"), Edit(2, "干净", "净干")], queries=9, cache_hits=0, edited_share=0.3,
+        status="success", trajectory=[0.9, 0.2], seconds=0.1,
+    )  # fmt: skip
+    assert written(result) == ("酒店很干净,wifi ok", "酒 店很净干,wifi ok")
+    english = msgspec.structs.replace(result, text="a  good film", adversarial="a  bad film x")
+    assert written(english) == (english.text, english.adversarial)

@@ -16,6 +16,7 @@ import msgspec
 
 from aat_datasets.errors import DataError, InputError
 from aat_models.events import AttackResult
+from aat_workbench.outcome import written
 
 if TYPE_CHECKING:
     from aat_workbench.attacking import AttackRun
@@ -81,16 +82,18 @@ def _rows(runs: Sequence[AttackRun]) -> list[dict[str, Any]]:
     for run in runs:
         recipe = run.summary["recipe"]
         for result in sorted(run.results, key=lambda result: result.id):
-            if result.status == "success" and result.adversarial != result.text:
-                found.setdefault(result.adversarial, _row(result, recipe, run))
+            row = _row(result, recipe, run)
+            if result.status == "success" and row["text"] != row["original"]:
+                found.setdefault(row["text"], row)
     return list(found.values())
 
 
 def _row(result: AttackResult, recipe: str, run: AttackRun) -> dict[str, Any]:
+    original, adversarial = written(result)
     return {
-        "text": result.adversarial,
+        "text": adversarial,
         "label": run.labels[result.label],
-        "original": result.text,
+        "original": original,
         "id": result.id,
         "recipe": recipe,
         "target": run.target.name,

@@ -15,14 +15,16 @@ from aat_workbench.attack_request import AttackRequest, SurfaceKind
 if TYPE_CHECKING:
     from aat_datasets.catalog import Dataset
     from aat_datasets.lexicon import Lexicon
+    from aat_models.attacks import Recipe
     from aat_workbench.targets import Target
 
-__all__ = ["AttackTexts", "Substitutes", "attack_texts", "surface_of"]
+__all__ = ["AttackTexts", "Substitutes", "attack_texts", "fit_language", "surface_of"]
 
 Substitutes = Callable[[str], Sequence[str]]
 
 _LEXICON_TEXTS = 20_000  # training texts looked through for neighbours where there is no synonym table
 _CALIBRATION_TEXTS = 1000
+_LANGUAGE_TEXTS = 50
 
 
 class AttackTexts(NamedTuple):
@@ -56,6 +58,13 @@ def attack_texts(target: Target, request: AttackRequest) -> AttackTexts:
     if examples is None:
         raise InputError(f"{target.name} has no dataset of its own", "name one with --dataset")
     return AttackTexts(None, "", split, target.labels, examples, calibration or [])
+
+
+def fit_language(target: Target, recipe: Recipe, texts: AttackTexts) -> list[str]:
+    """What a recipe leaves out in the language of the texts. Raises InputError where that is everything."""
+    from aat_models.attacks import check_language
+
+    return check_language(recipe, (target.words(example.text) for example in texts.examples[:_LANGUAGE_TEXTS]))
 
 
 def _typed(target: Target, texts: Sequence[str], given: Sequence[int | str | None] | None) -> list[Example]:

@@ -17,7 +17,7 @@ from aat_datasets.errors import InputError, VictimError
 from aat_models.config import BOUNDED
 from aat_models.events import AttackResult, Event, Notice, Progress
 from aat_workbench.attack_request import AttackRequest
-from aat_workbench.attack_texts import AttackTexts, attack_texts, surface_of
+from aat_workbench.attack_texts import AttackTexts, attack_texts, fit_language, surface_of
 from aat_workbench.attacking import AttackRun
 from aat_workbench.certifying import CERTIFIED, Certificates, bracketed, certificates, on_the_surface
 from aat_workbench.comparing import WORST, comparisons, worst_of
@@ -98,7 +98,7 @@ class Evaluation:
         yield [Progress(done=0, total=0, message="reading texts")]
         texts = self._texts()
         surface = surface_of(self._targets[0], self._request.surface, texts[0].dataset)
-        self._fit(surface[0])
+        self._fit(texts, surface[0])
         for recipe in self._recipes:
             for target in self._targets:
                 run = self._runs[target.name][recipe] = AttackRun(
@@ -147,14 +147,15 @@ class Evaluation:
                 )
         return found
 
-    def _fit(self, surface: Substitutes) -> None:
+    def _fit(self, texts: Sequence[AttackTexts], surface: Substitutes) -> None:
         """Leave out recipes of the suite that a target cannot be attacked with. Raises where one was asked for."""
         from aat_models.attacks import Attack, find
 
         for name in list(self._recipes):
-            for target in self._targets:
+            for target, own in zip(self._targets, texts, strict=True):
                 try:
                     Attack(target.victim, [], find(name), surface=surface)
+                    fit_language(target, find(name), own)
                 except (InputError, VictimError) as error:
                     if self._request.recipes:
                         raise

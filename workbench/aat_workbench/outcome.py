@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aat_datasets.chinese import has_han, join_words
 from aat_models.events import AttackResult
 
-__all__ = ["broken", "reduced", "reducing", "words_left"]
+__all__ = ["broken", "reduced", "reducing", "words_left", "written"]
 
 
 def broken(result: AttackResult) -> bool:
@@ -30,3 +31,15 @@ def reducing(results: Sequence[AttackResult]) -> bool:
 def words_left(result: AttackResult) -> int:
     """Words of the text after the attack."""
     return len(result.adversarial.split(" ")) if result.adversarial else 0
+
+
+def written(result: AttackResult) -> tuple[str, str]:
+    """The text before and after the attack as one writes it: its words with blanks only where the language has them."""
+    if not has_han(result.text):
+        return result.text, result.adversarial
+    words = result.text.split(" ")
+    changed = list(words)
+    for edit in result.edits:
+        if edit.position < len(words):
+            changed[edit.position] = edit.target
+    return join_words(words), join_words(changed)

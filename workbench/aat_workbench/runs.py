@@ -28,8 +28,10 @@ from typing import Any
 import msgspec
 
 from aat_datasets.errors import CheckpointError, InputError, UnknownNameError
+from aat_datasets.preprocess import normal_steps
+from aat_datasets.shelf import card
 from aat_models import config as configs
-from aat_models.config import Config
+from aat_models.config import Config, DataConfig
 from aat_models.events import Event
 from aat_workbench import checkpoints, control, durable
 from aat_workbench.eventlog import EventTail, RunWriter, drop_after, history
@@ -45,6 +47,7 @@ __all__ = [
     "drop_after",
     "find_run",
     "history",
+    "in_its_language",
     "list_runs",
     "resolve",
     "resolve_target",
@@ -202,9 +205,22 @@ def runs_root() -> Path:
 
 
 def resolve(config: Config, name: str) -> Config:
-    """``config`` with everything filled in that it left open: the run's name, the number of threads."""
+    """``config`` with everything filled in that it left open: the run's name, the number of threads, the preprocessing."""
     threads = config.train.threads or default_threads()
-    return msgspec.structs.replace(config, run=name, train=msgspec.structs.replace(config.train, threads=threads))
+    return msgspec.structs.replace(
+        in_its_language(config), run=name, train=msgspec.structs.replace(config.train, threads=threads)
+    )
+
+
+def in_its_language(config: Config) -> Config:
+    """``config`` with the preprocessing of its dataset's language, where it asks for none of its own."""
+    if config.data.preprocess != DataConfig().preprocess:
+        return config
+    try:
+        steps = list(normal_steps(card(config.data.dataset).language))
+    except InputError:  # whoever opens the dataset says what is wrong with it
+        return config
+    return msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, preprocess=steps))
 
 
 def list_runs(root: Path | None = None) -> list[RunFolder]:

@@ -14,6 +14,7 @@ from aat_models.attacks import tiny
 from aat_models.attacks.calibration import calibrate
 from aat_models.attacks.checks import Checks, SentenceEncoder
 from aat_models.attacks.goals import Goal, InputReduction, Targeted, Untargeted, find_goal
+from aat_models.attacks.languages import check_language
 from aat_models.attacks.recipes import RECIPES, Recipe, find
 from aat_models.attacks.scheduler import Attack, Statistics, attack
 from aat_models.attacks.transforms import Surface, combine
@@ -36,6 +37,7 @@ __all__ = [
     "WhiteBox",
     "attack",
     "calibrate",
+    "check_language",
     "combine",
     "find",
     "find_goal",

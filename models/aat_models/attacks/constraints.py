@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
+from aat_datasets.chinese import has_han, join_words
 from aat_models.attacks.attempt import Attempt
 from aat_models.attacks.checks import SentenceEncoder
 from aat_models.attacks.tagging import Tagger, coarse
 from aat_models.attacks.transforms import Propose
 
 __all__ = [
+    "CHINESE_STOP_WORDS",
     "STOP_WORDS",
     "Constraint",
     "EditDistance",
@@ -43,6 +45,18 @@ STOP_WORDS = frozenset(  # a text block, because a list of 200 quoted words cann
 )
 """English function words and the clitics a tokeniser splits off: published word-importance attacks leave them alone."""
 
+CHINESE_STOP_WORDS = frozenset(
+    """
+    的 地 得 了 着 过 是 在 有 和 与 及 或 也 都 就 还 又 再 才 只 很 太 更 最 不 没 没有 别 我 你 您 他 她 它 我们 你们 他们 咱们
+    自己 这 那 这个 那个 这些 那些 这里 那里 这儿 那儿 这样 那样 哪 哪里 哪个 什么 怎么 怎样 谁 几 多少 为什么
+    吗 呢 吧 啊 呀 啦 嘛 哦
+    把 被 让 给 对 从 到 向 往 为 为了 以 于 由 比 跟 同 因为 所以 但 但是 可是 不过 而 而且 如果 虽然 然后 并 并且 之
+    其 所 者 个 一个
+    一 上 下 里 中 后 前 时 能 会 可以 要 想 说 去 来
+    """.split()  # noqa: SIM905
+)
+"""Chinese function words, for the same use."""
+
 
 def max_edits(words: int, budget: float, least: int = 1, most: int | None = None) -> int:
     """How many of ``words`` may be edited: the share ``budget`` rounded up; a budget of 1 is no cap.
@@ -54,7 +68,9 @@ def max_edits(words: int, budget: float, least: int = 1, most: int | None = None
     return min(words, share if most is None else min(share, most))
 
 
-def content_words(words: Sequence[str], stop_words: frozenset[str] = STOP_WORDS) -> NDArray[np.bool_]:
+def content_words(
+    words: Sequence[str], stop_words: frozenset[str] = STOP_WORDS | CHINESE_STOP_WORDS
+) -> NDArray[np.bool_]:
     """Which words may be edited, (n,): those with a letter or digit that are no stop words."""
     return np.array([word.lower() not in stop_words and any(map(str.isalnum, word)) for word in words], np.bool_)
 
@@ -128,6 +144,8 @@ class SamePart:
     def allows(
         self, original: Sequence[str], current: Sequence[str], position: int, substitutes: Sequence[str]
     ) -> NDArray[np.bool_]:
+        if has_han(original[position]):  # the tagger knows English
+            return np.ones(len(substitutes), np.bool_)
         own = coarse(self._tagger.tags(original)[position])
         parts = [coarse(tag) for tag in self._tagger.tags_at(original, position, substitutes)]
         return np.array([part == own or {part, own} <= self._either for part in parts], np.bool_)
@@ -184,8 +202,8 @@ class SentenceSimilarity:
             return np.ones(len(substitutes))
         start, stop = self._around(len(current), position)
         left, right = current[start:position], current[position + 1 : stop]
-        texts = [" ".join(word for word in (*left, middle, *right) if word) for middle in substitutes]
-        return self._encoder.cosines(" ".join(word for word in current[start:stop] if word), texts).round(6)
+        texts = [join_words((*left, middle, *right)) for middle in substitutes]
+        return self._encoder.cosines(join_words(current[start:stop]), texts).round(6)
 
     def allows(
         self, original: Sequence[str], current: Sequence[str], position: int, substitutes: Sequence[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from aat_datasets.chinese import join_words
 from aat_datasets.records import Example
 from aat_models.attacks.attempt import Attempt
 from aat_models.attacks.requests import GradientOf, Request, Slopes, Texts
@@ -102,7 +103,10 @@ class Running:
         text, adversarial = " ".join(attempt.original), " ".join(word for word in attempt.words if word)
         similarity = None
         if attempt.checks.encoder is not None and status != "skipped":
-            similarity = 1.0 if text == adversarial else float(attempt.checks.encoder.cosines(text, [adversarial])[0])
+            written = join_words(attempt.original), join_words(attempt.words)
+            similarity = (
+                1.0 if text == adversarial else float(attempt.checks.encoder.cosines(written[0], [written[1]])[0])
+            )
         return AttackResult(
             id=self.id,
             text=text,

@@ -1,6 +1,9 @@
 """What an edit may be: functions from a word to the words that may stand in its place.
 
 Random ones draw from the ``random.Random`` they are given, so that an attack decides what its choices depend on.
+
+In a word with Chinese characters a letter is a character: one is replaced by another of the same sound, put in by being
+typed twice, and one that denies, or a number, stays as it is.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import string
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from aat_datasets.chinese import has_han
+from aat_datasets.chinese.characters import FEWEST_CHOICES, KEPT, homophones, lookalikes
 from aat_datasets.typos import KEYBOARD
 
 if TYPE_CHECKING:
@@ -32,6 +37,8 @@ __all__ = [
 
 Surface = Callable[[str], Sequence[str]]
 """A closed attack surface: the substitutes of a word, never the word itself."""
+
+_HOMOPHONES = 3  # of a character, among the misspellings of a Chinese word
 
 Propose = Callable[["Attempt", int], Sequence[str]]
 """What may be put at a position of the text under attack."""
@@ -66,31 +73,48 @@ def surface_words(attempt: Attempt, position: int) -> Sequence[str]:
 
 def swap(word: str, rng: random.Random, margin: int = 0) -> str | None:
     """Two neighbouring, differing characters exchanged, none of the outermost ``margin``; None where there are none."""
+    margin = _margin(word, margin)
     places = [i for i in range(margin, len(word) - 1 - margin) if word[i] != word[i + 1]]
+    if has_han(word):
+        places = [i for i in places if KEPT.isdisjoint(word[i : i + 2])]
     if not places:
         return None
     i = rng.choice(places)
     return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
 
 
+def _margin(word: str, margin: int) -> int:
+    """The outermost characters left alone: most Chinese words have two characters, and would have no edit with any."""
+    return 0 if has_han(word) and len(word) < 4 else margin
+
+
 def substitute(word: str, rng: random.Random) -> str | None:
-    """One character replaced by another letter."""
+    """One character replaced by another letter; a Chinese one by one of the same sound, None where there is none."""
+    if has_han(word):
+        return _replaced(word, rng, homophones)
     i = rng.randrange(len(word))
     letter = rng.choice([c for c in string.ascii_lowercase if c != word[i]])
     return word[:i] + letter + word[i + 1 :]
 
 
 def insert(word: str, rng: random.Random) -> str | None:
-    """One random letter put before a character, or at the end."""
+    """One random letter put before a character, or at the end; a Chinese character typed twice."""
+    if has_han(word):
+        i = rng.choice([i for i, character in enumerate(word) if character not in KEPT] or [0])
+        return word[: i + 1] + word[i:] if word[i] not in KEPT else None
     i = rng.randrange(len(word) + 1)
     return word[:i] + rng.choice(string.ascii_lowercase) + word[i:]
 
 
 def delete(word: str, rng: random.Random, margin: int = 0) -> str | None:
     """One character left out, none of the outermost ``margin``; None where that leaves no choice or no word."""
-    if len(word) < 2 or len(word) <= 2 * margin:
+    margin = _margin(word, margin)
+    places = list(range(margin, len(word) - margin))
+    if has_han(word):
+        places = [i for i in places if word[i] not in KEPT]
+    if len(word) < 2 or not places:
         return None
-    i = rng.randrange(margin, len(word) - margin)
+    i = places[rng.randrange(len(places))]
     return word[:i] + word[i + 1 :]
 
 
@@ -104,6 +128,8 @@ def split(word: str, rng: random.Random) -> str | None:
 
 def lookalike(word: str, rng: random.Random) -> str | None:
     """One character replaced by one that looks alike; None where none has such a one."""
+    if has_han(word):
+        return _replaced(word, rng, lookalikes)
     places = [i for i, character in enumerate(word) if character.lower() in LOOKALIKES]
     if not places:
         return None
@@ -114,11 +140,32 @@ def lookalike(word: str, rng: random.Random) -> str | None:
 def misspellings(word: str, rng: random.Random) -> list[str]:
     """Every swap, drop and neighbouring key inside a word, and a random letter put in at every place inside it.
 
-    The first and the last character stay. Pruthi et al. 2019; each once, never the word itself.
+    The first and the last character stay. Pruthi et al. 2019; each once, never the word itself. A Chinese word has every
+    swap, every inner drop, every character twice, and three of the same sound for each.
     """
+    if has_han(word):
+        return _chinese_misspellings(word)
     inside = range(1, len(word) - 1)
     found = [word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in inside if i + 2 < len(word)]
     found += [word[:i] + word[i + 1 :] for i in inside]
     found += [word[:i] + key + word[i + 1 :] for i in inside for key in KEYBOARD.get(word[i].lower(), "")]
     found += [word[:i] + rng.choice(string.ascii_lowercase) + word[i:] for i in range(1, len(word))]
     return [other for other in dict.fromkeys(found) if other != word]
+
+
+def _chinese_misspellings(word: str) -> list[str]:
+    places = [i for i, character in enumerate(word) if character not in KEPT]
+    found = [word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in places if i + 1 in places]
+    found += [word[:i] + word[i + 1 :] for i in places if 0 < i < len(word) - 1]
+    found += [word[:i] + other + word[i + 1 :] for i in places for other in homophones(word[i])[:_HOMOPHONES]]
+    found += [word[: i + 1] + word[i:] for i in places]
+    return [other for other in dict.fromkeys(found) if other != word]
+
+
+def _replaced(word: str, rng: random.Random, choices: Callable[[str], str]) -> str | None:
+    """One Chinese character replaced by one of its choices; None where none has any."""
+    places = [i for i, character in enumerate(word) if character not in KEPT and choices(character)]
+    if not places:
+        return None
+    i = rng.choice(places)
+    return word[:i] + rng.choice(choices(word[i])[:FEWEST_CHOICES]) + word[i + 1 :]

@@ -12,7 +12,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from aat_datasets.chinese import has_han, join_words
+from aat_datasets.chinese.segmentation import available
 from aat_datasets.errors import VictimError
+from aat_datasets.preprocess import segment
 
 __all__ = [
     "PAD",
@@ -83,7 +86,8 @@ class WhiteBox(Victim, Protocol):
 class TextVictim:
     """A victim made from a function of texts: ``call(["a text", …]) -> (N, C)`` probabilities.
 
-    Words are what white space separates. An unknown word is shown to the function as ``unknown``.
+    Words are what white space separates; those of Chinese are found by jieba, where it is installed, and the function is
+    shown the text without blanks between them. An unknown word is shown to the function as ``unknown``.
 
     Args:
         labels: class names; their number is checked against every answer.
@@ -100,7 +104,7 @@ class TextVictim:
         self._ids = {unknown: UNK}
 
     def words(self, text: str, /) -> list[str]:
-        return text.split()
+        return segment(text).split() if has_han(text) and available() else text.split()
 
     def intern(self, words: Sequence[str], /) -> IntArray:
         ids = self._ids
@@ -116,7 +120,9 @@ class TextVictim:
     def score(self, ids: IntArray, lengths: NDArray[Any], /) -> FloatArray:
         table = self._table
         rows: list[list[int]] = ids.tolist()
-        texts = [" ".join([table[i] for i in row[:length]]) for row, length in zip(rows, lengths.tolist(), strict=True)]
+        texts = [
+            join_words([table[i] for i in row[:length]]) for row, length in zip(rows, lengths.tolist(), strict=True)
+        ]
         return checked(self._call(texts), len(texts), len(self.labels))
 
 

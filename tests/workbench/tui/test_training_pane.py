@@ -272,7 +272,7 @@ async def test_the_form_checks_while_it_is_filled_and_starts_a_training(
         app.screen.query_one("#field-data-dataset", Input).value = "suport"
         await pilot.pause()
         await sees(pilot, "no dataset named 'suport'")
-        await sees(pilot, "did you mean support?")
+        await sees(pilot, "did you mean support")
         await pilot.press("ctrl+s")
         assert isinstance(app.screen, NewRun)
         app.screen.query_one("#field-data-dataset", Input).value = "support"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from aat_datasets.chinese import spaced
 from aat_models.events import AttackResult
 from aat_workbench.terminal import visible
 
@@ -24,8 +25,9 @@ def diff(result: AttackResult, labels: Sequence[str]) -> Text:
     text.append(_answer(labels, result.adversarial_prediction, result.adversarial_probabilities), "bold")
     text.append("\n  ")
     edits = {edit.position: edit for edit in result.edits}
-    for position, word in enumerate(result.text.split(" ")):
-        if position:
+    words = result.text.split(" ")
+    for position, (word, gap) in enumerate(zip(words, spaced(words), strict=True)):
+        if gap:
             text.append(" ")
         edit = edits.get(position)
         if edit is None:

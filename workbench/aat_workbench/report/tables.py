@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from aat_datasets.chinese import join_words
 from aat_datasets.errors import InputError
 from aat_models.events import AttackResult
 from aat_workbench.outcome import broken
@@ -128,12 +129,12 @@ def word_diff(result: AttackResult) -> Iterator[tuple[str, str]]:
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():
         if kind == "equal":
-            yield "=", " ".join(before[a:b])
+            yield "=", join_words(before[a:b])
             continue
         if b > a:
-            yield "-", " ".join(before[a:b])
+            yield "-", join_words(before[a:b])
         if d > c:
-            yield "+", " ".join(after[c:d])
+            yield "+", join_words(after[c:d])
 
 
 def records(report: Report, *, one_kind: bool) -> list[dict[str, Any]]:

@@ -7,10 +7,11 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from aat_datasets.chinese import spaced
 from aat_datasets.errors import InputError
 from aat_models.events import AttackResult
 from aat_workbench import __version__, durable
@@ -62,8 +63,7 @@ def _markdown_lines(report: Report, shown: int) -> Iterator[str]:
         if found:
             yield f"\n## {markdown(_heading(part, len(found)))}\n"
         for result in found:
-            words = [f"{marks[kind][0]}{markdown(text)}{marks[kind][1]}" for kind, text in content.word_diff(result)]
-            yield f"- {markdown(_answer(part, result))}: {' '.join(words)}"
+            yield f"- {markdown(_answer(part, result))}: {_marked(result, marks, markdown)}"
 
 
 def _html(report: Report, shown: int) -> str:
@@ -90,15 +90,25 @@ def _html_parts(report: Report, shown: int) -> Iterator[str]:
         yield "</table></div>\n"
         if table.remarks:
             yield f"<ul>{''.join(f'<li>{markup(text)}</li>' for text in table.remarks)}</ul>\n"
-    marks = {"=": "span", "-": "del", "+": "ins"}
+    elements = {"=": ("<span>", "</span>"), "-": ("<del>", "</del>"), "+": ("<ins>", "</ins>")}
     for part in report.all_attacks:
         found = content.examples(part, shown)
         if found:
             yield f"<h2>{markup(_heading(part, len(found)))}</h2>\n"
         for result in found:
-            words = [f"<{marks[kind]}>{markup(text)}</{marks[kind]}>" for kind, text in content.word_diff(result)]
             answer = markup(_answer(part, result))
-            yield f'<div class="example" dir="auto"><div class="answer">{answer}</div>{" ".join(words)}</div>\n'
+            text = _marked(result, elements, markup)
+            yield f'<div class="example" dir="auto"><div class="answer">{answer}</div>{text}</div>\n'
+
+
+def _marked(result: AttackResult, marks: Mapping[str, tuple[str, str]], escape: Callable[[str], str]) -> str:
+    """A text with what went and what came between marks."""
+    pieces = list(content.word_diff(result))
+    gaps = spaced([text for _, text in pieces])
+    return "".join(
+        (" " if gap else "") + marks[kind][0] + escape(text) + marks[kind][1]
+        for (kind, text), gap in zip(pieces, gaps, strict=True)
+    )
 
 
 def _heading(part: AttackPart, shown: int) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from aat_models import config as configs
 
@@ -114,9 +114,19 @@ def log_rows(view: RunView, width: int) -> list[Row]:
 
 
 def fold(text: str, width: int, most: int = 8) -> list[str]:
-    """``text`` made visible, in at most ``most`` lines of ``width`` characters."""
-    shown = visible(text[: max(1, width) * most * 2])
-    return textwrap.wrap(shown, max(8, width), max_lines=most, placeholder=" …")
+    """``text`` made visible, in at most ``most`` lines of ``width`` cells, broken at blanks where there are any."""
+    width = max(8, width)
+    lines = [""]
+    for word in visible(text[: width * most * 2]).split():
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+            continue
+        pieces = chop_cells(word, width)
+        lines[-1:] = pieces if not lines[-1] else [lines[-1], *pieces]
+    if len(lines) > most:
+        lines[most - 1 :] = [set_cell_size(lines[most - 1], min(cell_len(lines[most - 1]), width - 2)).rstrip() + " …"]
+    return [line for line in lines if line]
 
 
 def config_rows(shown: Sequence[RunView], slots: dict[str, int]) -> list[Row]:

@@ -24,6 +24,7 @@ class Recipe:
             ``sentence encoder``.
         wants: those it uses where they are there, with a warning where not: ``gradients``, ``parts of speech``.
         words: opens substitutes of the recipe's own, which then stand in for the surface; raises DataError.
+        spells: it edits characters too, so that it works where ``words`` knows no substitute.
         budget: the share of a text's words it may edit unless told otherwise; 1 is no cap.
         least_edits: a text may have this many edits even where ``budget`` allows fewer; not where one is asked for.
         most_edits: a text may never have more.
@@ -45,6 +46,7 @@ class Recipe:
     needs: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     words: Callable[[], Surface] | None = None
+    spells: bool = False
     budget: float = 0.3
     least_edits: int = 1
     most_edits: int | None = None

@@ -33,7 +33,7 @@ _CONTRACTIONS = {
     **{f"{first} {verb}": first + end for verb, (end, firsts) in _BE_HAVE_WILL.items() for first in firsts.split()},
 }
 
-# Names and places that are no other words of English, so that they are recognised without a tagger.
+# Names and places that are no other words of their language, so that they are recognised without a tagger.
 _GROUPS: tuple[tuple[str, ...], ...] = tuple(
     tuple(group.split())
     for group in (
@@ -49,6 +49,9 @@ _GROUPS: tuple[tuple[str, ...], ...] = tuple(
         """london paris tokyo moscow berlin madrid rome beijing shanghai delhi mumbai istanbul karachi lagos cairo seoul
         jakarta lima bangkok tehran bogota chicago houston philadelphia dallas austin seattle denver boston detroit
         memphis portland baltimore milwaukee sacramento atlanta miami oakland cleveland toronto montreal sydney""",
+        """北京 上海 广州 深圳 天津 重庆 南京 杭州 武汉 成都 西安 长沙 青岛 大连 厦门 苏州 沈阳 济南 郑州 昆明 宁波 合肥 福州 三亚
+        桂林 香港 东京 伦敦 巴黎 纽约""",
+        """中国 美国 英国 法国 德国 日本 韩国 印度 俄罗斯 意大利 西班牙 加拿大 巴西 埃及 泰国 越南 澳大利亚""",
     )
 )
 

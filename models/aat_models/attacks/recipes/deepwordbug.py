@@ -43,6 +43,7 @@ DEEPWORDBUG = Recipe(
     search=search,
     paper="Gao et al. 2018, Black-box Generation of Adversarial Text Sequences to Evade Deep Learning Classifiers",
     differences="tries all four transforms at a word and keeps the best, stops at the first success, leaves stop words "
-    "alone (as later frameworks do); the paper applies one transform until the distance is used up",
+    "alone (as later frameworks do); the paper applies one transform until the distance is used up; a Chinese character is "
+    "substituted by one of the same sound and put in by being typed twice",
     budget=1.0,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aat_datasets.chinese import has_han
 from aat_models.attacks.attempt import Attempt
 from aat_models.attacks.constraints import content_words
 from aat_models.attacks.goals import Untargeted
@@ -16,13 +17,14 @@ from aat_models.attacks.transforms import misspellings
 
 __all__ = ["PRUTHI", "PRUTHI_2"]
 
-_SHORTEST = 4
+_SHORTEST, _SHORTEST_CHINESE = 4, 2
 
 
 def propose(attempt: Attempt, position: int) -> Sequence[str]:
-    """All misspellings inside a word of four characters or more."""
+    """All misspellings inside a word of four characters or more; of a Chinese word of two or more."""
     word = attempt.words[position]
-    return misspellings(word, attempt.rng(position)) if len(word) >= _SHORTEST else ()
+    shortest = _SHORTEST_CHINESE if has_han(word) else _SHORTEST
+    return misspellings(word, attempt.rng(position)) if len(word) >= shortest else ()
 
 
 def search(attempt: Attempt) -> Search:
@@ -40,7 +42,8 @@ def _recipe(name: str, edits: int) -> Recipe:
         strategy="the best of all misspellings of all words" + ", twice" * (edits == 2),
         search=search,
         paper="Pruthi et al. 2019, Combating Adversarial Misspellings with Robust Word Recognition",
-        differences="at each place one random letter is put in, not each of the alphabet; stop words stay",
+        differences="at each place one random letter is put in, not each of the alphabet; stop words stay; in "
+        "Chinese words of two characters or more, any two are swapped, any is typed twice or replaced by one of the same sound",
         budget=1.0,
         most_edits=edits,
         queries_per_word=200,

@@ -31,7 +31,7 @@ PWWS = Recipe(
     paper="Ren et al. 2019, Generating Natural Language Adversarial Examples through Probability Weighted Word Saliency",
     differences="named entities have no candidates of their own; Open English WordNet 2024 where AAT_MIRROR holds its "
     "table; synonyms that do not help alone are never put in; stop words stay; parts of speech by NLTK, not checked where "
-    "its data is not there",
+    "its data is not there, nor in Chinese, whose synonyms are those of the Chinese Open Wordnet",
     wants=("parts of speech",),
     words=wordnet,
     budget=1.0,

@@ -6,6 +6,8 @@ import functools
 import os
 from pathlib import Path
 
+from aat_datasets.chinese import has_han
+from aat_datasets.errors import DataError
 from aat_models.attacks.transforms import Surface
 from aat_models.attacks.wordnet import open_wordnet
 
@@ -18,8 +20,20 @@ def counterfitted() -> Surface:
 
 
 def wordnet() -> Surface:
-    """The words that share a synset with a word."""
-    return open_wordnet()
+    """The words that share a synset with a word; those of Chinese words where ``AAT_MIRROR`` has the table."""
+    return _bilingual(os.environ.get("AAT_MIRROR", ""))
+
+
+@functools.lru_cache(2)
+def _bilingual(mirror: str) -> Surface:
+    from aat_datasets.lexicon import Lexicon
+
+    english = open_wordnet()
+    try:
+        chinese = Lexicon.from_chinese_wordnet(Path(mirror) if mirror else None)
+    except DataError:  # the texts may well be English; of Chinese ones the attack says that it knows no word
+        return english
+    return lambda word: chinese.substitutes(word) if has_han(word) else english(word)
 
 
 @functools.lru_cache(2)

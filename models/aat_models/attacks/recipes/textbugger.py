@@ -44,7 +44,8 @@ TEXTBUGGER = Recipe(
     paper="Li et al. 2019, TextBugger: Generating Adversarial Text Against Real-world Applications",
     differences="no sentence encoder, hence the name: nearness in counter-fitted vectors (the paper: GloVe) is the only "
     "check of meaning; words are ranked over the whole text, not sentence by sentence; a bug that does not help is left "
-    "out; stop words stay",
+    "out; stop words stay; Chinese words have the four bugs, with look-alikes of their own, and no neighbours",
+    spells=True,
     words=counterfitted,
     budget=1.0,
 )

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
+from aat_datasets.chinese import join_words
 from aat_datasets.errors import AatError
 from aat_models.events import AttackResult
 from aat_workbench.outcome import broken, reduced, reducing
@@ -404,7 +405,7 @@ class AdversarialPane(Pane):
         """Put a text of the result under the cursor into the probe."""
         result = self.verdict.result
         if result is not None:
-            text = self.verdict.text if which == "adversarial" else result.text
+            text = join_words((self.verdict.text if which == "adversarial" else result.text).split(" "))
             self._probed = (text, result.label)
             self.probe.put(text)
 

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from aat_datasets.chinese import spaced
 from aat_workbench.terminal import visible
 
 from .painted import Painted, clip
@@ -111,12 +112,12 @@ class WordFlow(Painted):
             above: list[Part] = []
             below: list[Part] = []
             cell = 0
-            for index, parts, cells in row:
+            for index, parts, cells, gap in row:
                 self._cells.append((index, len(lines), cell, cell + cells))
-                above += [*parts, (" ", Style())]
+                above += [*parts, (" " * gap, Style())]
                 number = clip(self._words[index].number, cells)
-                below.append((number + " " * (cells - cell_len(number) + 1), self._number_style(index)))
-                cell += cells + 1
+                below.append((number + " " * (cells - cell_len(number) + gap), self._number_style(index)))
+                cell += cells + gap
             lines.append(self.strip(above))
             if numbered:
                 lines.append(self.strip(below))
@@ -125,11 +126,18 @@ class WordFlow(Painted):
             lines.append(self.strip([(clip(f"… {hidden} more words", width), self.ink("heat--number"))]))
         return lines
 
-    def _rows(self, width: int) -> Iterator[list[tuple[int, list[Part], int]]]:
-        """Words by line: index, styled parts, cells."""
-        row: list[tuple[int, list[Part], int]] = []
+    def _gaps(self, words: Sequence[Word]) -> list[int]:
+        """The cells after each word: what running text has there, but always one between words with numbers."""
+        if any(word.number for word in words):
+            return [1] * len(words)
+        return [*(int(gap) for gap in spaced([word.text for word in words])[1:]), 1]
+
+    def _rows(self, width: int) -> Iterator[list[tuple[int, list[Part], int, int]]]:
+        """Words by line: index, styled parts, their cells and those after them."""
+        row: list[tuple[int, list[Part], int, int]] = []
         used = 0
-        for index, word in enumerate(self._words[:SHOWN_WORDS]):
+        shown = self._words[:SHOWN_WORDS]
+        for index, (word, gap) in enumerate(zip(shown, self._gaps(shown), strict=True)):
             parts = self._parts(index, word, width)
             own = sum(cell_len(text) for text, _ in parts)
             cells = min(max(own, len(word.number)), width)
@@ -138,8 +146,8 @@ class WordFlow(Painted):
             if row and used + cells > width:
                 yield row
                 row, used = [], 0
-            row.append((index, parts, cells))
-            used += cells + 1
+            row.append((index, parts, cells, gap))
+            used += cells + gap
         if row:
             yield row
 
@@ -196,6 +204,9 @@ class TokenFlow(WordFlow, can_focus=True):
         @property
         def control(self) -> TokenFlow:
             return self.flow
+
+    def _gaps(self, words: Sequence[Word]) -> list[int]:
+        return [1] * len(words)
 
     def action_move(self, by: int) -> None:
         if self._words:

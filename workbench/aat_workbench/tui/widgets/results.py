@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from aat_datasets.chinese import join_words
 from aat_models.events import AttackResult
 from aat_workbench.outcome import reduced
 
@@ -353,7 +354,7 @@ class ResultsTable(ScrollView, can_focus=True):
             _p_true(result),
             f"{len(result.edits)}/{words}" if result.edits else "–",
             f"{result.queries}" if result.queries else "–",
-            changes_text(result) if result.edits else result.text[: 4 * width],
+            changes_text(result) if result.edits else join_words(result.text[: 4 * width].split(" ")),
         )
         if row == self._cursor and line[0] == " ":
             line = "▸" + line[1:]  # where a theme has no colour for the cursor, and for whoever sees none
