@@ -146,16 +146,17 @@ def _pieces(config: Config, dataset: Dataset, split: str, pipeline: Pipeline, wa
         drawn = np.zeros(total, dtype=bool)
         drawn[np.random.default_rng(config.seed).permutation(total)[: config.data.limit]] = True
     seen: set[bytes] | None = set() if split == "train" and pipeline.deduplicates else None
+    outputs = Pipeline(target_steps(config)) if wants_output else None
     missing = 0
     for rows, texts, labels, targets in dataset.chunks(split):
         keep = range(len(rows)) if drawn is None else np.flatnonzero(drawn[rows[0] : rows[-1] + 1]).tolist()
         part = Rows([texts[i] for i in keep], [labels[i] for i in keep], [targets[i] for i in keep])
         missing += sum(1 for target in part.targets if not target)
-        yield _clean(part, [rows[i] for i in keep], pipeline, wants_output and not missing, seen)
+        yield _clean(part, [rows[i] for i in keep], pipeline, None if missing else outputs, seen)
     if split == "train":
         more = additions(config.data.augment, dataset)
         missing += sum(1 for target in more.targets if not target)
-        yield _clean(more, [-1] * len(more.texts), pipeline, wants_output and not missing, seen)
+        yield _clean(more, [-1] * len(more.texts), pipeline, None if missing else outputs, seen)
     if wants_output and missing:
         known = min(total, config.data.limit or total) if split == "train" else total
         raise DataError(
@@ -164,12 +165,14 @@ def _pieces(config: Config, dataset: Dataset, split: str, pipeline: Pipeline, wa
         )
 
 
-def _clean(part: Rows, rows: list[int], pipeline: Pipeline, wants_output: bool, seen: set[bytes] | None) -> _Piece:
+def _clean(
+    part: Rows, rows: list[int], pipeline: Pipeline, outputs: Pipeline | None, seen: set[bytes] | None
+) -> _Piece:
     texts = [" ".join(text.split()) for text in pipeline.run(part.texts)[0]]
     keep = range(len(texts)) if seen is None else [i for i, text in enumerate(texts) if _new(text, seen)]
-    outputs = Pipeline(target_steps(config)).run([part.targets[i] or "" for i in keep])[0] if wants_output else []
+    wanted = outputs.run([part.targets[i] or "" for i in keep])[0] if outputs is not None else []
     labels = [-1 if (label := part.labels[i]) is None else label for i in keep]
-    return _Piece([texts[i] for i in keep], labels, [rows[i] for i in keep], outputs)
+    return _Piece([texts[i] for i in keep], labels, [rows[i] for i in keep], wanted)
 
 
 def _new(text: str, seen: set[bytes]) -> bool:
