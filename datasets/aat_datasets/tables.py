@@ -1,24 +1,45 @@
 """Windows, filters and counts over one split's Parquet file, whatever its size.
 
 The connection may read that one file and nothing else, so that a filter a user types can neither read other files
-nor write any.
+nor write any. It takes one thread, so that the screen beside it stays fluid, and keeps nothing of the file but its footer.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from aat_datasets.errors import DataError, UnknownNameError
 from aat_datasets.readers import literal, path_literal
 from aat_datasets.records import Row
+from aat_datasets.selection import WORDS, Selection, Unit, wrong_condition
 
-__all__ = ["Table"]
+__all__ = ["ORDERS", "Glimpse", "Table", "order_clause"]
 
-_KEPT = 4  # filters whose row numbers are remembered
-_ORDERS = {"row": "row", "text": "text", "label": "label", "length": "length(text)"}
+ORDERS = {"row": "row", "text": "text", "label": "label", "length": "length(text)"}
+_SHORT = 12  # rows of a window that are read by their numbers, not by their range, cost one lookup each
+
+
+class Glimpse(msgspec.Struct, frozen=True, kw_only=True):
+    """A row as a list shows it: the beginning of its text.
+
+    ``size`` is the length of the whole text in the unit asked for, ``characters`` in characters.
+    """
+
+    row: int
+    text: str
+    label: str | None
+    size: int
+    characters: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether ``text`` is all of it."""
+        return len(self.text) >= self.characters
 
 
 class Table:
@@ -30,7 +51,7 @@ class Table:
         columns: the file's columns.
         total: its number of rows.
 
-    A table may be used from several threads; calls wait for each other.
+    A table may be used from several threads; calls wait for each other. ``beside`` gives a second one that does not.
     """
 
     def __init__(self, path: Path, labels: list[str], columns: list[str], total: int) -> None:
@@ -40,7 +61,13 @@ class Table:
         self.total = total
         self._lock = threading.Lock()
         self._connection: Any = None
-        self._filters: OrderedDict[tuple[str | None, ...], Any] = OrderedDict()
+        self._groups: list[int] | None = None
+
+    def beside(self) -> Table:
+        """The same split with a connection of its own."""
+        return Table(self.path, self.labels, self.columns, self.total)
+
+    # Rows
 
     def window(
         self,
@@ -65,60 +92,92 @@ class Table:
         start, stop = max(start, 0), max(stop, 0)
         if stop <= start:
             return []
-        with self._lock:
-            if where or label is not None or contains or order not in (None, "row"):
-                rows = self._matching(where, label, contains, order)[start:stop]
-                if len(rows) == 0:
-                    return []
-                query = f"""
-                    {self._shown("text, label")} FROM (SELECT unnest(?) AS r, unnest(?) AS n)
-                    JOIN texts ON row = r WHERE row BETWEEN ? AND ? ORDER BY n"""
-                parameters = [rows.tolist(), list(range(len(rows))), int(rows.min()), int(rows.max())]
-            else:
-                query = f"{self._shown('text, label')} FROM texts WHERE row >= ? AND row < ? ORDER BY row"
-                parameters = [start, stop]
-            found = self._run(query, parameters).fetchall()
+        chosen = _selection(where, label, contains)
+        if chosen.any or order not in (None, "row"):
+            passing, parameters = chosen.conditions(self.labels)
+            tail = f"{passing} ORDER BY {order_clause(order or 'row')} LIMIT {stop - start} OFFSET {start}"
+        else:
+            tail, parameters = "row BETWEEN ? AND ? ORDER BY row", [start, stop - 1]
+        target = "target" if "target" in self.columns else "NULL"
+        found = self.query(f"SELECT row, text, label, {target} FROM texts WHERE {tail}", parameters)
         return [Row(row=row, text=text, label=name, target=target) for row, text, name, target in found]
 
     def count(self, where: str | None = None, label: str | None = None, contains: str | None = None) -> int:
         """How many rows the filters let through; errors as ``window``."""
-        if not where and label is None and not contains:
+        chosen = _selection(where, label, contains)
+        if not chosen.any:
             return self.total
-        with self._lock:
-            return len(self._matching(where, label, contains, None))
+        passing, parameters = chosen.conditions(self.labels)
+        return self.query(f"SELECT count(*) FROM texts WHERE {passing}", parameters)[0][0]
+
+    def glimpses(self, rows: Sequence[int], characters: int, unit: Unit = "words") -> list[Glimpse]:
+        """The rows of these numbers, in this order, their texts cut after ``characters``; unknown numbers are left out.
+
+        Neighbouring numbers are read as a range; scattered ones cost a lookup in every row group they lie in.
+        """
+        if not rows:
+            return []
+        low, high = min(rows), max(rows)
+        chosen = f"row BETWEEN {low} AND {high}"
+        if high - low >= 2 * len(rows) + _SHORT:
+            chosen += f" AND row IN ({', '.join(map(str, rows))})"
+        size = WORDS if unit == "words" else "length(text)"
+        found = self.query(
+            f"SELECT row, left(text, {characters}), label, {size}, length(text) FROM texts WHERE {chosen}"
+        )
+        by_row = {row[0]: row for row in found}
+        return [
+            Glimpse(row=row, text=text, label=label, size=size, characters=length)
+            for row, text, label, size, length in (by_row[number] for number in rows if number in by_row)
+        ]
+
+    def row(self, number: int) -> Row | None:
+        """One row in full; None where there is no such number."""
+        found = self.window(number, number + 1)
+        return found[0] if found else None
+
+    def groups(self) -> list[int]:
+        """The first row number of every row group of the file, and after the last one the number of rows."""
+        if self._groups is None:
+            sql = f"SELECT row_group_num_rows FROM parquet_metadata({path_literal(self.path)}) WHERE path_in_schema = 'row'"
+            starts = [0]
+            for (size,) in self.query(sql):
+                starts.append(starts[-1] + size)
+            self._groups = starts
+        return self._groups
+
+    # Counts
 
     def label_counts(self) -> dict[str, int]:
         """Label name → rows, in the order of the labels, zeros included."""
         if not self.labels:
             return {}
-        with self._lock:
-            rows = dict(self._run("SELECT label, count(*) FROM texts GROUP BY label").fetchall())
+        rows = dict(self.query("SELECT label, count(*) FROM texts GROUP BY label"))
         return {name: rows.get(name, 0) for name in self.labels}
 
-    def length_histogram(self, bins: int = 20) -> list[tuple[int, int, int]]:
-        """``(low, high, texts)`` with lengths in words, both ends included.
-
-        The longest hundredth shares the last bin.
-        """
-        words = "len(string_split_regex(trim(text), '\\s+'))"
-        with self._lock:
-            low, high, longest = self._run(
-                f"SELECT min(w), quantile_disc(w, 0.99), max(w) FROM (SELECT {words} AS w FROM texts)"
-            ).fetchone()
-            step = max(1, -(-(high - low + 1) // max(bins, 1)))
-            last = (high - low) // step
-            rows = dict(
-                self._run(
-                    f"SELECT least(({words} - {low}) // {step}, {last}) AS b, count(*) FROM texts GROUP BY b"
-                ).fetchall()
-            )
-        ends = [low + (index + 1) * step - 1 for index in range(last)] + [longest]
-        return [(low + index * step, ends[index], rows.get(index, 0)) for index in range(last + 1)]
+    def length_histogram(self, bins: int = 20, unit: Unit = "words") -> list[tuple[int, int, int]]:
+        """``(low, high, texts)`` with lengths in ``unit``, both ends included; see ``histogram``."""
+        size = WORDS if unit == "words" else "length(text)"
+        return histogram(dict(self.query(f"SELECT {size} AS size, count(*) FROM texts GROUP BY size")), bins)
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """Rows of an SQL query over ``texts`` (``row, text, label`` by name, ``code`` by index …); for statistics."""
+        """Rows of an SQL query over ``texts`` (``row, text, label`` by name, ``code`` by index …); for statistics.
+
+        Raises DataError.
+        """
         with self._lock:
-            return self._run(sql, parameters or []).fetchall()
+            return self._run(sql, parameters).fetchall()
+
+    def arrays(self, sql: str, parameters: list[Any] | None = None) -> dict[str, Any]:
+        """The columns of an SQL query over ``texts`` as numpy arrays. Raises DataError."""
+        with self._lock:
+            return self._run(sql, parameters).fetchnumpy()
+
+    def interrupt(self) -> None:
+        """End the query that another thread is waiting for, if any; there it raises DataError."""
+        connection = self._connection
+        if connection is not None:
+            connection.interrupt()
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
@@ -126,63 +185,18 @@ class Table:
             if self._connection is not None:
                 self._connection.close()
             self._connection = None
-            self._filters.clear()
-
-    def _shown(self, columns: str) -> str:
-        return f"SELECT row, {columns}, {'target' if 'target' in self.columns else 'NULL'}"
-
-    def _matching(self, where: str | None, label: str | None, contains: str | None, order: str | None) -> Any:
-        """The row numbers that pass, as an array in the order asked for; remembered for the next window."""
-        key = (where, label, contains, order)
-        if key in self._filters:
-            self._filters.move_to_end(key)
-            return self._filters[key]
-        conditions: list[str] = []
-        parameters: list[Any] = []
-        if where:
-            self._check(where)
-            # The line break ends a comment that the condition may end with.
-            conditions.append(f"({where}\n)")
-        if label is not None:
-            if label not in self.labels:
-                raise UnknownNameError("label", label, self.labels)
-            conditions.append("label = ?")
-            parameters.append(label)
-        if contains:
-            conditions.append("contains(lower(text), lower(?))")
-            parameters.append(contains)
-        name = (order or "row").removeprefix("-")
-        if name not in _ORDERS:
-            raise UnknownNameError("order", order or "", [*_ORDERS, *(f"-{known}" for known in _ORDERS)])
-        direction = " DESC" if order and order.startswith("-") else ""
-        passing = " AND ".join(conditions) or "true"
-        sql = f"SELECT row FROM texts WHERE {passing} ORDER BY {_ORDERS[name]}{direction}, row"
-        rows = self._run(sql, parameters).fetchnumpy()["row"]
-        self._filters[key] = rows
-        if len(self._filters) > _KEPT:
-            self._filters.popitem(last=False)
-        return rows
-
-    def _check(self, where: str) -> None:
-        """Refuse what is more than one condition."""
-        import duckdb
-
-        try:
-            statements = duckdb.extract_statements(f"SELECT 1 FROM texts WHERE ({where}\n)")
-        except duckdb.Error as error:
-            raise _wrong(where, error) from None
-        if len(statements) != 1:
-            raise DataError(f"where: more than one statement in {where!r}")
 
     def _run(self, sql: str, parameters: list[Any] | None = None) -> Any:
         import duckdb
 
         try:
             return self._connected().execute(sql, parameters or [])
-        except (duckdb.IOException, duckdb.PermissionException) as error:
+        except duckdb.InterruptException:
+            raise DataError("the search was stopped") from None
+        except (duckdb.IOException, duckdb.PermissionException, duckdb.OutOfMemoryException) as error:
             raise DataError(f"{self.path}: {str(error).splitlines()[0]}") from None
         except duckdb.Error as error:
-            raise _wrong(sql, error) from None
+            raise wrong_condition(error) from None
 
     def _connected(self) -> Any:
         if self._connection is None:
@@ -192,7 +206,11 @@ class Table:
             names = f"[{', '.join(map(literal, self.labels))}]::VARCHAR[]"
             parts = ["row", "text"]
             parts += [f"({names})[label + 1] AS label", "label AS code"] if self.labels else ["NULL AS label"]
+            parts += ["NULL AS code"] if not self.labels else []
             parts += [column for column in ("text_b", "target") if column in self.columns]
+            con.execute("SET threads=1")
+            con.execute("SET parquet_metadata_cache=true")
+            con.execute("SET enable_external_file_cache=false")
             con.execute(f"SET allowed_paths=[{literal(str(self.path))}]")
             con.execute("SET enable_external_access=false")
             con.execute("SET lock_configuration=true")
@@ -201,5 +219,37 @@ class Table:
         return self._connection
 
 
-def _wrong(what: str, error: Exception) -> DataError:
-    return DataError(f"where: {str(error).splitlines()[0]}", "an SQL condition over row, text, label, target")
+def order_clause(order: str) -> str:
+    """``-length`` → SQL after ORDER BY; equal rows stay in the order of their numbers. Raises UnknownNameError."""
+    name = order.removeprefix("-")
+    if name not in ORDERS:
+        raise UnknownNameError("order", order, [*ORDERS, *(f"-{known}" for known in ORDERS)])
+    return f"{ORDERS[name]}{' DESC' if order.startswith('-') else ''}, row"
+
+
+def histogram(lengths: dict[int, int], bins: int) -> list[tuple[int, int, int]]:
+    """Length → texts as at most ``bins`` bins ``(low, high, texts)`` of one width, both ends included.
+
+    The longest hundredth of the texts shares the last bin.
+    """
+    if not lengths:
+        return []
+    ranked = sorted(lengths)
+    total, seen, high = sum(lengths.values()), 0, ranked[-1]
+    for length in ranked:
+        seen += lengths[length]
+        if seen >= 0.99 * total:
+            high = length
+            break
+    low = ranked[0]
+    step = max(1, -(-(high - low + 1) // max(bins, 1)))
+    last = (high - low) // step
+    counts = [0] * (last + 1)
+    for length, texts in lengths.items():
+        counts[min((length - low) // step, last)] += texts
+    ends = [low + (place + 1) * step - 1 for place in range(last)] + [ranked[-1]]
+    return [(low + place * step, ends[place], counts[place]) for place in range(last + 1)]
+
+
+def _selection(where: str | None, label: str | None, contains: str | None) -> Selection:
+    return Selection(where=where or "", label=label or "", contains=contains or "")
