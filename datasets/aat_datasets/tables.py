@@ -203,20 +203,24 @@ class Table:
             import duckdb
 
             con = duckdb.connect()
-            names = f"[{', '.join(map(literal, self.labels))}]::VARCHAR[]"
-            parts = ["row", "text"]
-            parts += [f"({names})[label + 1] AS label", "label AS code"] if self.labels else ["NULL AS label"]
-            parts += ["NULL AS code"] if not self.labels else []
-            parts += [column for column in ("text_b", "target") if column in self.columns]
             con.execute("SET threads=1")
             con.execute("SET parquet_metadata_cache=true")
             con.execute("SET enable_external_file_cache=false")
             con.execute(f"SET allowed_paths=[{literal(str(self.path))}]")
             con.execute("SET enable_external_access=false")
             con.execute("SET lock_configuration=true")
-            con.execute(f"CREATE VIEW texts AS SELECT {', '.join(parts)} FROM read_parquet({path_literal(self.path)})")
+            con.execute(self.view_statement())
             self._connection = con
         return self._connection
+
+    def view_statement(self) -> str:
+        """SQL that makes ``texts``: row, text, label by name, ``code`` by index, and the columns there are beyond."""
+        names = f"[{', '.join(map(literal, self.labels))}]::VARCHAR[]"
+        labels = (
+            [f"({names})[label + 1] AS label", "label AS code"] if self.labels else ["NULL AS label", "NULL AS code"]
+        )
+        parts = ["row", "text", *labels, *(column for column in ("text_b", "target") if column in self.columns)]
+        return f"CREATE VIEW texts AS SELECT {', '.join(parts)} FROM read_parquet({path_literal(self.path)})"
 
 
 def order_clause(order: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aat_datasets.errors import DataError, InputError
+from aat_workbench.cli.data_view import view
 from aat_workbench.cli.output import Json, Quiet, emit, figure, print_line, print_table, say
 from aat_workbench.terminal import visible
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="list, show, add and fetch datasets", no_args_is_help=True, rich_markup_mode=None)
+app.command()(view)
 
 Name = Annotated[str, typer.Argument(help="dataset, as `data list` names it", show_default=False)]
 
