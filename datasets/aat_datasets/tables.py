@@ -50,15 +50,17 @@ class Table:
         labels: the names of the label indices; empty where the split has no labels.
         columns: the file's columns.
         total: its number of rows.
+        view: an SQL query over the file that stands for ``texts``, where it is not the rows of a dataset.
 
     A table may be used from several threads; calls wait for each other. ``beside`` gives a second one that does not.
     """
 
-    def __init__(self, path: Path, labels: list[str], columns: list[str], total: int) -> None:
+    def __init__(self, path: Path, labels: list[str], columns: list[str], total: int, *, view: str = "") -> None:
         self.path = path
         self.labels = labels
         self.columns = columns
         self.total = total
+        self._view = view
         self._lock = threading.Lock()
         self._connection: Any = None
         self._groups: list[int] | None = None
@@ -215,6 +217,8 @@ class Table:
 
     def view_statement(self) -> str:
         """SQL that makes ``texts``: row, text, label by name, ``code`` by index, and the columns there are beyond."""
+        if self._view:
+            return f"CREATE VIEW texts AS {self._view}"
         names = f"[{', '.join(map(literal, self.labels))}]::VARCHAR[]"
         labels = (
             [f"({names})[label + 1] AS label", "label AS code"] if self.labels else ["NULL AS label", "NULL AS code"]

@@ -23,7 +23,7 @@ def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("AAT_MIRROR", raising=False)
     for split, first in (("train", 0), ("dev", 1_000), ("test", 2_000)):
-        rows = [{"text": f"film {first + i} is {'good bad'.split()[i % 2]}", "label": "pn"[i % 2]} for i in range(60)]
+        rows = [{"text": f"film {first + i} is {['good', 'bad'][i % 2]}", "label": "pn"[i % 2]} for i in range(60)]
         (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     add("films", [tmp_path / f"{split}.jsonl" for split in ("train", "dev", "test")])
     return tmp_path
