@@ -6,15 +6,19 @@ stretch with few matches their row numbers are kept; one with many is looked thr
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from bisect import bisect_left, bisect_right
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from aat_datasets.selection import Selection
 from aat_datasets.tables import Table
 
-__all__ = ["Scan"]
+__all__ = ["Scan", "keep", "recall"]
 
 STRETCH = 100_000  # rows at least, after the first few stretches
 FIRST = 8_000
@@ -110,6 +114,12 @@ class Scan:
             self._before.append(self._before[-1] + matched)
             self._bounds.append(stop)
 
+    def take_all(self, labels: dict[int, int], lengths: dict[int, int]) -> None:
+        """Counts of the whole split, found before: nothing is left to look through."""
+        pairs = [(label, 0, count) for label, count in labels.items()]
+        self._take(self.table.total, None, pairs)
+        self.lengths = dict(lengths)
+
     def _keep(self, stretch: int, rows: Any) -> None:
         """Remember a stretch's matches; those of the fullest stretches go first where there are too many."""
         if stretch in self._rows:
@@ -171,6 +181,34 @@ class Scan:
         with self._lock:
             self._keep(stretch, rows)
         return rows
+
+
+class _Counts(msgspec.Struct):
+    total: int
+    labels: dict[int, int]
+    lengths: dict[int, int]
+
+
+def keep(scan: Scan, path: Path) -> None:
+    """Write the counts of a whole split, once they are complete; where that cannot be, they are counted again."""
+    if scan.complete and not scan.selection.any:
+        partial = path.with_suffix(".partial")
+        with contextlib.suppress(OSError):
+            partial.write_bytes(msgspec.json.encode(_Counts(scan.table.total, scan.labels, scan.lengths)))
+            partial.replace(path)
+
+
+def recall(scan: Scan, path: Path) -> bool:
+    """Take the counts that ``keep`` wrote for this split; whether they were there."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Counts)
+    except (OSError, msgspec.DecodeError):
+        return False
+    counted = {sum(found.labels.values()), sum(found.lengths.values()), found.total}
+    if scan.selection.any or scan.scanned or counted != {scan.table.total}:
+        return False
+    scan.take_all(found.labels, found.lengths)
+    return True
 
 
 def _pairs(labels: Any, sizes: Any) -> list[tuple[int, int, int]]:

@@ -20,7 +20,7 @@ from aat_datasets.selection import WORDS, Selection, Unit, wrong_condition
 
 __all__ = ["ORDERS", "Glimpse", "Table", "order_clause"]
 
-ORDERS = {"row": "row", "text": "text", "label": "label", "length": "length(text)"}
+ORDERS = {"row": "row", "text": "text", "label": "label", "length": "length(text)", "words": WORDS}
 _SHORT = 12  # rows of a window that are read by their numbers, not by their range, cost one lookup each
 
 
@@ -87,7 +87,7 @@ class Table:
             where: an SQL condition over ``row, text, label`` (by name), ``target``, ``text_b``.
             label: only rows of this label.
             contains: only rows whose text holds this, whatever the case.
-            order: ``row``, ``text``, ``label`` or ``length``; with ``-`` before it, from the largest.
+            order: ``row``, ``text``, ``label``, ``length`` (characters) or ``words``; with ``-`` before it, from the largest.
 
         Raises DataError for a condition that is not SQL, UnknownNameError for an unknown label or order.
         """
