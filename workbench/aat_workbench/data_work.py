@@ -31,7 +31,7 @@ MEMORY = "512MB"  # for sorting; what is more goes to the disk
 
 
 class Request(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What to do: ``open``, ``get``, ``add``, ``view`` or ``order``, with the arguments of the function of that name."""
+    """What to do: ``open``, ``get``, ``add``, ``view``, ``order`` or ``neighbours``, with what those functions take."""
 
     work: str
     name: str
@@ -134,12 +134,22 @@ def _order(request: Request, progress: Progress) -> Any:
     return {"total": write_order(table, selection, arguments["order"], Path(arguments["path"]), memory=MEMORY)}
 
 
+def _neighbours(request: Request, progress: Progress) -> Any:
+    """The synonyms that ``texts`` themselves tell; their matrix takes hundreds of megabytes."""
+    from aat_datasets.lexicon import Lexicon
+
+    words = [text.lower().split() for text in request.arguments["texts"]]
+    lexicon = Lexicon.from_neighbours(words, request.arguments["labels"])
+    return {"name": lexicon.name, "table": {word: lexicon.substitutes(word) for word in lexicon.words}}
+
+
 WORKS: dict[str, Callable[[Request, Progress], Any]] = {
     "open": _open,
     "get": _get,
     "add": _add,
     "view": _view,
     "order": _order,
+    "neighbours": _neighbours,
 }
 
 if __name__ == "__main__":

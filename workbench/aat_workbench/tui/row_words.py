@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from aat_datasets.errors import DataError
 from aat_models.config import DataConfig, SurfaceConfig
+
+from .data_job import DataJob
 
 if TYPE_CHECKING:
     from aat_datasets.catalog import Dataset
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["TRACED", "Numbers", "RowWords", "StepEffect", "Substitutes"]
 
 TRACED = 20_000  # characters of a text that the steps are shown on
-NUMBERED = 20_000  # texts that a vocabulary is made from while there is no run to take it from
+NUMBERED = 10_000  # texts that a vocabulary is made from while there is no run to take it from
 LEXICON_TEXTS = 4_000  # looked through for neighbours where no table of synonyms is there
 PARTS = 20  # places of a split that a sample is taken from
 
@@ -70,10 +73,12 @@ class RowWords:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="words")
         self.dataset: Dataset | None = None
         self.run: tuple[Path, str] | None = None
-        self._lexicon: tuple[str, Lexicon] | None = None  # and the dataset it was chosen for
+        self._choosing: tuple[Dataset, asyncio.Task[Lexicon]] | None = None
         self._table: tuple[object, str, WordTable] | None = None  # with what it was made for, and its source
 
     def close(self) -> None:
+        if self._choosing is not None:
+            self._choosing[1].cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _think(self, work: Callable[[], Any]) -> Any:
@@ -121,14 +126,27 @@ class RowWords:
         dataset = self.dataset
         if dataset is None:
             return None
-        if self._lexicon is None or self._lexicon[0] != dataset.name:
-            found = await self._think(lambda: _choose(dataset, [], []))
-            if not len(found):  # no table is there: what the texts themselves tell
-                texts, labels = await self._read(lambda: _sample(dataset, LEXICON_TEXTS))
-                found = await self._think(lambda: _choose(dataset, texts, labels))
-            self._lexicon = (dataset.name, found)
-        lexicon = self._lexicon[1]
+        if self._choosing is None or self._choosing[0] is not dataset:
+            if self._choosing is not None:
+                self._choosing[1].cancel()
+            self._choosing = (dataset, asyncio.create_task(self._choose(dataset)))
+        # Whoever asked may be gone before it is chosen; the next one finds it.
+        lexicon = await asyncio.shield(self._choosing[1])
         return await self._think(lambda: _substitutes(lexicon, text))
+
+    async def _choose(self, dataset: Dataset) -> Lexicon:
+        """What ``surface.source = auto`` would take for this dataset."""
+        found = await self._think(lambda: _table_of(dataset))
+        if len(found):
+            return found
+        from aat_datasets.lexicon import Lexicon
+
+        texts, labels = await self._read(lambda: _sample(dataset, LEXICON_TEXTS))
+        try:
+            told = await DataJob("neighbours", dataset.name, texts=texts, labels=labels).run()
+        except DataError:
+            return Lexicon.empty()  # words without synonyms still have misspellings
+        return Lexicon(told["table"], told["name"])
 
 
 def _checkpoint(root: Path, run: str) -> Path | None:
@@ -173,12 +191,11 @@ def _substitutes(lexicon: Lexicon, text: str) -> Substitutes | None:
     return Substitutes(lexicon.name if len(lexicon) else "no synonyms", found) if found else None
 
 
-def _choose(dataset: Dataset, texts: Sequence[str], labels: Sequence[int | None]) -> Lexicon:
-    """What ``surface.source = auto`` would take for this dataset."""
+def _table_of(dataset: Dataset) -> Lexicon:
+    """The table of synonyms there is for a dataset; empty where its texts have to tell."""
     from aat_datasets import lexicon
 
-    words = [text.lower().split() for text in texts]
-    return lexicon.choose("auto", dataset.name, words, labels, language=dataset.info.language)
+    return lexicon.choose("auto", dataset.name, language=dataset.info.language)
 
 
 def _sample(dataset: Dataset, limit: int) -> tuple[list[str], list[int | None]]:

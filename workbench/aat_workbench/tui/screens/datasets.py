@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DatasetsPane"]
 
-SECONDS_OF_REST = 0.15  # after the last key in the filter
+SECONDS_OF_REST = 0.1  # after the last key in the filter
 SECONDS_BETWEEN_COUNTS = 0.3  # while a search goes on
 BINS = 8
 ORDERS = ("row", "size", "-size", "label", "text")  # that the key turns through
