@@ -100,9 +100,9 @@ class AddingForm(ModalScreen[str | None]):
         self.set_interval(REDRAW, self._tell_job)
         self.query_one("#file-path", Input).focus()
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         if self._job is not None:
-            self._job.cancel()
+            await self._job.part()
 
     # The file
 

@@ -99,6 +99,13 @@ class DataJob:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
+    async def part(self, seconds: float = 2.0) -> None:
+        """Cancel, and wait until the process has gone, but not for longer than that: it goes by itself."""
+        self.cancel()
+        if self._process is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), seconds)
+
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         """See the process off, and what it could not clear away itself."""
         if process.stdin is not None:

@@ -114,19 +114,19 @@ class Reader:
     async def _search(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._searches, work)
 
-    def close(self) -> None:
-        """Let what runs end by itself; nothing waits for it."""
+    async def close(self) -> None:
+        """Let what runs end by itself; nothing waits for it but processes."""
         self._scan = None
         if self._searched is not None:
             self._searched.interrupt()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._searches.shutdown(wait=False, cancel_futures=True)
-        self.words.close()
         if self._orders is not None:
             with contextlib.suppress(OSError):
                 for path in self._orders.iterdir():
                     path.unlink()
                 self._orders.rmdir()
+        await self.words.close()
 
     async def listing(self) -> list[DatasetInfo]:
         def work() -> list[DatasetInfo]:

@@ -26,6 +26,7 @@ __all__ = ["TRACED", "Numbers", "RowWords", "StepEffect", "Substitutes"]
 TRACED = 20_000  # characters of a text that the steps are shown on
 NUMBERED = 10_000  # texts that a vocabulary is made from while there is no run to take it from
 LEXICON_TEXTS = 4_000  # looked through for neighbours where no table of synonyms is there
+PARTING = 2.0  # seconds
 PARTS = 20  # places of a split that a sample is taken from
 
 
@@ -76,9 +77,11 @@ class RowWords:
         self._choosing: tuple[Dataset, asyncio.Task[Lexicon]] | None = None
         self._table: tuple[object, str, WordTable] | None = None  # with what it was made for, and its source
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Let what runs end; a process that looks for synonyms is seen off."""
         if self._choosing is not None:
             self._choosing[1].cancel()
+            await asyncio.wait([self._choosing[1]], timeout=PARTING)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _think(self, work: Callable[[], Any]) -> Any:

@@ -33,9 +33,9 @@ class JobLine(Static):
     def on_mount(self) -> None:
         self.set_interval(REDRAW, self.tell)
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         if self.job is not None:
-            self.job.cancel()
+            await self.job.part()
 
     async def run(self, job: DataJob) -> Any:
         """Do it, and return its result. Raises DataError as the job does, or where another one runs."""

@@ -136,8 +136,8 @@ class DatasetsPane(Pane):
         self._show_counts()
         self.run_worker(self._list(), group="list", exclusive=True)
 
-    def on_unmount(self) -> None:
-        self.reader.close()
+    async def on_unmount(self) -> None:
+        await self.reader.close()
 
     # Parts
 
