@@ -10,18 +10,21 @@ import contextlib
 import threading
 import time
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from aat_datasets.selection import Selection
-from aat_datasets.tables import Table
+from aat_datasets.tables import Glimpse, Table
 
 __all__ = ["Scan", "keep", "recall"]
 
 STRETCH = 100_000  # rows at least, after the first few stretches
 FIRST = 8_000
+ENOUGH = 100  # matches whose texts are kept as they are found: the first page
+CUT = 600  # characters of them
 KEPT = 1_000_000  # row numbers kept in all
 LENGTHS = 20_000  # distinct lengths counted; longer texts are counted at the last of them
 
@@ -33,8 +36,8 @@ class Scan:
     filter the rows are all rows, known at once, and only the counts grow.
 
     Attributes: ``scanned`` rows have been looked at, ``total`` of them match, ``labels`` and ``lengths`` count those by
-    label index and by length. Raises as ``Selection.conditions``; a condition that is wrong in other ways raises
-    DataError at the first ``advance``.
+    label index and by length; ``first`` are the first matches themselves, a hundred or a few more. Raises as
+    ``Selection.conditions``; a condition that is wrong in other ways raises DataError at the first ``advance``.
     """
 
     def __init__(self, table: Table, selection: Selection) -> None:
@@ -48,6 +51,7 @@ class Scan:
         self._kept = 0
         self.labels: dict[int, int] = {}
         self.lengths: dict[int, int] = {}
+        self.first: list[Glimpse] = []
 
     @property
     def scanned(self) -> int:
@@ -80,17 +84,29 @@ class Scan:
             )
             self._take(stop, None, found)
         else:
+            texts = f", left(text, {CUT}) AS text, length(text) AS characters" if len(self.first) < ENOUGH else ""
             columns = self.table.arrays(
-                f"SELECT row, {label} AS label, {size} AS size FROM texts WHERE {where} ORDER BY row", self._parameters
+                f"SELECT row, {label} AS label, {size} AS size{texts} FROM texts WHERE {where} ORDER BY row",
+                self._parameters,
             )
+            if texts:
+                self.first += self._glimpses(columns)
             self._take(stop, columns["row"], _pairs(columns["label"], columns["size"]))
         return not self.complete
 
-    def advance_for(self, seconds: float) -> bool:
-        """``advance`` until ``seconds`` have gone by; whether there is more."""
-        end = time.monotonic() + seconds
+    def _glimpses(self, columns: dict[str, Any]) -> Iterator[Glimpse]:
+        names = ("row", "text", "label", "size", "characters")
+        for row, text, label, size, characters in zip(
+            *(columns[name][:ENOUGH].tolist() for name in names), strict=True
+        ):
+            name = self.table.labels[label] if label >= 0 else None
+            yield Glimpse(row=row, text=text, label=name, size=size, characters=characters)
+
+    def advance_for(self, seconds: float, enough: int = 0) -> bool:
+        """``advance`` until ``seconds`` have gone by, or ``enough`` matches are there first; whether there is more."""
+        end, had = time.monotonic() + seconds, self.counted
         while self.advance():
-            if time.monotonic() >= end:
+            if time.monotonic() >= end or had < enough <= self.counted:
                 return True
         return False
 
@@ -98,7 +114,7 @@ class Scan:
         """Where the stretch that begins at ``scanned`` ends: at a row group's end."""
         groups = self.table.groups()
         number = len(self._bounds) - 1
-        rows = min(FIRST << (2 * min(number, 8)), STRETCH) if self.selection.any else STRETCH
+        rows = min(FIRST << min(number, 16), STRETCH) if self.selection.any else STRETCH
         place = bisect_left(groups, min(self.scanned + rows, self.table.total))
         return groups[place] if place < len(groups) else self.table.total
 

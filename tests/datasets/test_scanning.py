@@ -83,6 +83,10 @@ def test_a_scan_finds_what_a_loop_finds(table, texts, selection, holds, kept, mo
     for row in (0, 1, 2_047, 2_048, 4_321, N - 1):
         assert scan.place(row, other) == sum(found < row for found in wanted)
     assert scan.rows(len(wanted), len(wanted) + 9) == []
+    if selection.any:
+        assert len(scan.first) >= min(len(wanted), scanning.ENOUGH)
+        shown = other.glimpses(wanted[: len(scan.first)], scanning.CUT, selection.unit)
+        assert scan.first == shown
     size = len if selection.unit == "characters" else (lambda text: len(text.split()))
     assert scan.labels == {c: n for c in range(3) if (n := sum(row % 3 == c for row in wanted))}
     lengths = [size(texts[row]) for row in wanted]

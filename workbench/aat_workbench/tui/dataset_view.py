@@ -37,6 +37,7 @@ CUT = 600  # characters of a text that a window of rows brings
 CHUNK = 1_000  # rows read at once where they lie side by side: that costs as much as reading a hundred
 CHUNKS = 8
 STEP = 0.08  # seconds a search goes on between two looks at what it found
+SCREENFUL = 50  # matches that are shown as soon as they are there
 SORTED_HERE = 200_000  # rows of a split that are sorted in this process; larger ones in one of their own
 
 
@@ -66,12 +67,18 @@ class Rows:
         if self.order is not None:
             return self._table.glimpses(self.order.rows(start, stop), CUT, unit)
         if self.scan.selection.any:
+            if self.at_hand(start, stop):
+                return self.scan.first[start:stop]
             return self._table.glimpses(self.scan.rows(start, stop, self._table), CUT, unit)
         found: list[Glimpse] = []
         for chunk in range(start // CHUNK, -(-stop // CHUNK)):
             first = chunk * CHUNK
             found += self._chunk(chunk, unit)[max(start - first, 0) : stop - first]
         return found
+
+    def at_hand(self, start: int, stop: int) -> bool:
+        """Whether ``window`` need not look: the search brought these rows with it."""
+        return self.order is None and self.scan.selection.any and min(stop, self.total) <= len(self.scan.first)
 
     def _chunk(self, number: int, unit: Unit) -> list[Glimpse]:
         if number not in self._chunks:
@@ -181,8 +188,9 @@ class Reader:
         if not selection.any:
             await self._search(lambda: recall(scan, kept))
             yield rows
+            await self._search(table.groups)  # the file's footer is read then: a search begins at once
         while self._scan is scan and not scan.complete:
-            await self._search(lambda: scan.advance_for(STEP))
+            await self._search(lambda: scan.advance_for(STEP, SCREENFUL))
             if self._scan is scan:
                 yield rows
         if self._scan is scan and not selection.any:
@@ -221,6 +229,8 @@ class Reader:
         return self._orders / f"{self._made}.parquet"
 
     async def window(self, rows: Rows, start: int, stop: int) -> list[Glimpse]:
+        if rows.at_hand(start, stop):
+            return rows.window(start, stop)
         return await self._run(lambda: rows.window(start, stop))
 
     async def place(self, rows: Rows, row: int) -> int:
