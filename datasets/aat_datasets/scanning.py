@@ -96,11 +96,11 @@ class Scan:
 
     def _glimpses(self, columns: dict[str, Any]) -> Iterator[Glimpse]:
         names = ("row", "text", "label", "size", "characters")
-        for row, text, label, size, characters in zip(
-            *(columns[name][:ENOUGH].tolist() for name in names), strict=True
-        ):
-            name = self.table.labels[label] if label >= 0 else None
-            yield Glimpse(row=row, text=text, label=name, size=size, characters=characters)
+        cells: list[list[Any]] = [columns[name][:ENOUGH].tolist() for name in names]
+        for place, row in enumerate(cells[0]):
+            text, label, size, characters = (cells[column][place] for column in range(1, 5))
+            known = self.table.labels[int(label)] if int(label) >= 0 else None
+            yield Glimpse(row=row, text=text, label=known, size=size, characters=characters)
 
     def advance_for(self, seconds: float, enough: int = 0) -> bool:
         """``advance`` until ``seconds`` have gone by, or ``enough`` matches are there first; whether there is more."""

@@ -59,15 +59,15 @@ async def test_lengths_filter_and_the_histograms_follow(many: Path) -> None:
     app = WorkbenchApp(many)
     async with app.run_test(size=SIZE) as pilot:
         pane = await ready(pilot)
-        assert sum(count for _, _, count in pane._lengths) == ROWS == sum(pane._labels.values())
-        low, high, count = pane._lengths[1]
+        assert sum(count for _, _, count in pane.counts.lengths) == ROWS == sum(pane.counts.labels.values())
+        low, high, count = pane.counts.lengths[1]
         await pilot.press("w", "home", "down", "enter")
         await sees(pilot, f"{count} of 3000 rows", f"{low}–{high} words")
-        await until(pilot, lambda: sum(pane._labels.values()) == count)
-        assert pane._lengths[0][0] >= low and pane._lengths[-1][1] <= high
+        await until(pilot, lambda: sum(pane.counts.labels.values()) == count)
+        assert pane.counts.lengths[0][0] >= low and pane.counts.lengths[-1][1] <= high
         await pilot.press("l", "home", "enter")
         await sees(pilot, f"label a, {low}–{high} words")
-        await until(pilot, lambda: sum(n for _, _, n in pane._lengths) == pane._labels["a"] < count)
+        await until(pilot, lambda: sum(n for _, _, n in pane.counts.lengths) == pane.counts.labels["a"] < count)
         await pilot.press("x")
         await sees(pilot, "train · 3000 rows")
     chosen = Selection(contains="x")

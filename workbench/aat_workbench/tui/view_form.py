@@ -16,6 +16,7 @@ from aat_datasets.errors import AatError
 
 from ..terminal import visible
 from .chrome import colour
+from .dataset_rows import grouped
 from .widgets.probe import TextInput
 
 __all__ = ["ViewForm", "Wanted"]
@@ -36,7 +37,7 @@ class ViewForm(ModalScreen[Wanted | None]):
     Args:
         of: the dataset.
         splits: its splits. split: the one that is looked at.
-        what: the selection in words. rows: how many it has there.
+        what: the selection in words. rows: how many it has there, None while they are counted.
     """
 
     DEFAULT_CSS = """
@@ -57,7 +58,7 @@ class ViewForm(ModalScreen[Wanted | None]):
         Binding("escape", "leave", "leave", key_display="esc"),
     ]
 
-    def __init__(self, of: str, split: str, splits: list[str], what: str, rows: int, name: str) -> None:
+    def __init__(self, of: str, split: str, splits: list[str], what: str, rows: int | None, name: str) -> None:
         super().__init__()
         self._of, self._split, self._splits, self._what, self._rows = of, split, splits, what, rows
         self._given = name
@@ -94,7 +95,8 @@ class ViewForm(ModalScreen[Wanted | None]):
             return None
         text.append("✓ ", colour(self, "success"))
         text.append(f"{visible(self._of)}, {visible(self._what)}", colour(self, "foreground"))
-        text.append(f": {self._rows:,} rows of {visible(self._split)}", colour(self, "foreground"))
+        rows = f"{grouped(self._rows)} rows" if self._rows is not None else "its rows"
+        text.append(f": {rows} of {visible(self._split)}", colour(self, "foreground"))
         text.append(f"\n  a dataset of its own: aat-workbench train --dataset {visible(name)}", colour(self, "muted"))
         self.query_one(".say", Static).update(text)
         return Wanted(name, only)

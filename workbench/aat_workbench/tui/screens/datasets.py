@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -29,14 +30,14 @@ from aat_workbench.tui.dataset_rows import (
     data_row,
     grouped,
     info_row,
-    label_rows,
-    length_rows,
 )
 from aat_workbench.tui.dataset_view import Chosen, Reader, Rows
 from aat_workbench.tui.messages import ProbeText, TrainOn
 from aat_workbench.tui.pane import Pane, PaneCommand
 from aat_workbench.tui.screens.dataset_jobs import JobLine
 from aat_workbench.tui.screens.row_looking import RowLooking
+from aat_workbench.tui.screens.rows_taking import RowsTaking, may_download
+from aat_workbench.tui.widgets.dataset_counts import DatasetCounts
 from aat_workbench.tui.widgets.probe import TextInput
 from aat_workbench.tui.widgets.table import Column, Row, VirtualTable
 
@@ -47,7 +48,6 @@ __all__ = ["DatasetsPane"]
 
 SECONDS_OF_REST = 0.1  # after the last key in the filter
 SECONDS_BETWEEN_COUNTS = 0.3  # while a search goes on
-BINS = 8
 ORDERS = ("row", "size", "-size", "label", "text")  # that the key turns through
 
 
@@ -66,8 +66,6 @@ class DatasetsPane(Pane):
     DatasetsPane .box { border: round $border-blurred; border-title-color: $muted; border-subtitle-color: $muted; }
     DatasetsPane .box:focus-within { border: round $border; border-title-color: $foreground; }
     DatasetsPane #datasets-box { height: 1fr; min-height: 4; }
-    DatasetsPane #labels-box { height: 4; }
-    DatasetsPane #lengths-box { height: 4; }
     DatasetsPane #rows-box { width: 2fr; height: 1fr; }
     DatasetsPane #detail-box { width: 1fr; height: 1fr; }
     DatasetsPane #right { layout: horizontal; width: 1fr; }
@@ -103,8 +101,6 @@ class DatasetsPane(Pane):
         self._chosen = Chosen()
         self._shown: Rows | None = None  # what the table shows
         self._glimpses: dict[int, Glimpse] = {}
-        self._labels: dict[str, int] = {}
-        self._lengths: list[tuple[int, int, int]] = []
         self._counted = 0.0  # when the counts were last drawn
         self._overlap: dict[str, int] | None = None
 
@@ -115,12 +111,7 @@ class DatasetsPane(Pane):
                     box.border_title = "Datasets"
                     columns = [Column("", 1), Column("name"), Column("rows", 10, right=True)]
                     yield VirtualTable(columns, header=False, empty="looking…", id="datasets-list")
-                with Vertical(id="labels-box", classes="box") as box:
-                    box.border_title = "Labels"
-                    yield VirtualTable([Column("")], header=False, quiet=True, id="labels")
-                with Vertical(id="lengths-box", classes="box") as box:
-                    box.border_title = "Words"
-                    yield VirtualTable([Column("")], header=False, quiet=True, id="lengths")
+                yield DatasetCounts(id="counts")
             with Vertical(id="right"):
                 with Vertical(id="rows-box", classes="box") as box:
                     box.border_title = "Rows"
@@ -133,8 +124,8 @@ class DatasetsPane(Pane):
 
     def on_mount(self) -> None:
         self.looking = RowLooking(self, self.reader)
-        self._show_counts()
-        self.run_worker(self._list(), group="list", exclusive=True)
+        self.taking = RowsTaking(self, self.reader)
+        self.run_worker(self._list, group="list", exclusive=True)
 
     async def on_unmount(self) -> None:
         await self.reader.close()
@@ -148,6 +139,10 @@ class DatasetsPane(Pane):
     @property
     def datasets_table(self) -> VirtualTable:
         return self.query_one("#datasets-list", VirtualTable)
+
+    @property
+    def counts(self) -> DatasetCounts:
+        return self.query_one(DatasetCounts)
 
     @property
     def jobs(self) -> JobLine:
@@ -174,7 +169,7 @@ class DatasetsPane(Pane):
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width < 110, "-narrow")
-        self._show_counts()
+        self.counts.fit()
         self.rows_table.set_columns(self._columns())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -222,13 +217,13 @@ class DatasetsPane(Pane):
 
     def open(self, name: str) -> None:
         """Show a dataset; read its raw files in, or ask for a download, where that is needed first."""
-        self.run_worker(self._open_now(name), group="open", exclusive=True)
+        self.run_worker(partial(self._open_now, name), group="open", exclusive=True)
 
     async def _open_now(self, name: str) -> None:
         info = next((info for info in self._infos if info.name == name), None)
         try:
             if info is not None and info.state == "downloadable":
-                if not await self._may_download(info):
+                if not await may_download(self, info):
                     return
                 await self.jobs.run(DataJob("get", name))
             elif info is None or info.state != "ready":
@@ -245,21 +240,10 @@ class DatasetsPane(Pane):
         if self.datasets_table.has_focus:
             self.rows_table.focus(scroll_visible=False)
 
-    async def _may_download(self, info: DatasetInfo) -> bool:
-        from aat_datasets import catalog
-        from aat_workbench.tui.overlays import Confirm
-
-        files = next((s.files for s in catalog.card(info.name).sources if s.files and all(f.url for f in s.files)), [])
-        size = sum(file.size for file in files)
-        told = f", {size / 1e6:.1f} MB" if size else ""
-        question = f"Download {info.name}{told}?"
-        where = "\n".join(file.url for file in files[:4]) + ("\n…" if len(files) > 4 else "")
-        return bool(await self.app.push_screen_wait(Confirm(question, where)))
-
     # Rows
 
     def _columns(self) -> list[Column]:
-        widest = max((len(label) for label in self._labels), default=5)
+        widest = max((len(label) for label in self.counts.labels), default=5) if self.is_mounted else 5
         last = self._shown.scan.table.total if self._shown is not None else 0
         label = min(widest, 12 if self.size.width < 150 else 24)
         unit = "chars" if self.reader.unit == "characters" else "words"
@@ -277,7 +261,7 @@ class DatasetsPane(Pane):
             self._search(rest)
 
     def _search(self, rest: float = 0.0) -> None:
-        self.run_worker(self._search_now(rest), group="rows", exclusive=True)
+        self.run_worker(partial(self._search_now, rest), group="rows", exclusive=True)
 
     async def _search_now(self, rest: float) -> None:
         if rest:
@@ -329,12 +313,7 @@ class DatasetsPane(Pane):
         now = time.monotonic()
         if scan.complete or now - self._counted > SECONDS_BETWEEN_COUNTS:
             self._counted = now
-            names = scan.table.labels
-            self._labels = {name: scan.labels.get(code, 0) for code, name in enumerate(names)}
-            from aat_datasets.tables import histogram
-
-            self._lengths = histogram(scan.lengths, BINS)
-            self._show_counts(scan.scanned / scan.table.total if not scan.complete else 1.0)
+            self.counts.show(scan)
             self.rows_table.set_columns(self._columns())
         self._title(rows)
 
@@ -372,29 +351,6 @@ class DatasetsPane(Pane):
         else:
             made.close()
 
-    # Labels and lengths
-
-    def _show_counts(self, share: float = 1.0) -> None:
-        """Draw both histograms, and give them the lines they need, as far as there are lines."""
-        room = self.size.height
-        soon = f" · {share:.0%} counted" if share < 1 else ""
-        chosen = self.selection
-        for id, title, rows in (
-            ("labels", "Labels", label_rows(self._labels, chosen.label)),
-            ("lengths", self.reader.unit.title(), length_rows(self._lengths, chosen.shortest, chosen.longest)),
-        ):
-            box, table = self.query_one(f"#{id}-box"), self.query_one(f"#{id}", VirtualTable)
-            box.display = bool(rows)
-            box.border_title = f"{title}{soon}"
-            most = room // 4 if id == "lengths" else room * 2 // 5 - 2
-            box.styles.height = min(len(rows), max(most, 1)) + 2
-            counts = max((len(getattr(row[1], "text", "")) for row in rows), default=5)
-            first = Column("label") if id == "labels" else Column("", 9, right=True)
-            table.set_columns(
-                [first, Column("rows", max(counts, 5), right=True), Column("", 4 if id == "labels" else 0)]
-            )
-            table.set_list(rows)
-
     def _look(self) -> None:
         """Show the row under the cursor in full."""
         if self.row is not None:
@@ -419,10 +375,10 @@ class DatasetsPane(Pane):
         if message.table.id == "datasets-list" and self.info is not None:
             self.open(self.info.name)
         elif message.table.id == "labels":
-            label = list(self._labels)[message.index]
+            label = list(self.counts.labels)[message.index]
             self._select(replace(chosen, label="" if label == chosen.label else label))
         elif message.table.id == "lengths":
-            low, high, _ = self._lengths[message.index]
+            low, high, _ = self.counts.lengths[message.index]
             self._select(within(chosen, low, high))
 
     def _select(self, selection: Selection, rest: float = 0.0) -> None:
@@ -475,29 +431,7 @@ class DatasetsPane(Pane):
 
     @work(group="jump", exclusive=True)
     async def action_jump(self) -> None:
-        from aat_workbench.tui.overlays import Ask
-
-        rows = self._shown
-        if rows is None or not rows.total:
-            return
-        last = rows.scan.table.total - 1
-
-        def check(text: str) -> str:
-            number = text.replace(" ", "")
-            return (
-                ""
-                if number.isdecimal() and int(number[:18]) <= last
-                else f"expected a number from 0 to {grouped(last)}"
-            )
-
-        typed = await self.app.push_screen_wait(
-            Ask("Go to which row?", f"0 to {grouped(last)}; a row that is filtered out: the next one", check=check)
-        )
-        if typed and rows is self._shown:
-            try:
-                self.rows_table.cursor = await self.reader.place(rows, int(typed.replace(" ", "")))
-            except AatError as error:
-                self.workbench.say(error.message, error.hint, severity="error")
+        if self._shown is not None and await self.taking.jump(self._shown):
             self.action_back()
 
     @work(group="about", exclusive=True)
@@ -508,20 +442,16 @@ class DatasetsPane(Pane):
             return
         self._tell(dataset.info, self._overlap, dataset.meta.rejected)
         if self._overlap is None:
-            try:
-                self._overlap = await self.reader.overlap()
-            except AatError as error:
-                self.workbench.say(error.message, error.hint, severity="error")
-                return
-            if self.reader.dataset is dataset:
-                self._tell(dataset.info, self._overlap, dataset.meta.rejected)
+            found = await self.taking.overlap()
+            if found is not None and self.reader.dataset is dataset:
+                self._overlap = found
+                self._tell(dataset.info, found, dataset.meta.rejected)
 
     @work(group="act", exclusive=True)
     async def _send(self, attack: bool) -> None:
-        if self.row is not None:
-            row = await self.reader.full(self.row)
-            if row is not None:
-                self.post_message(ProbeText(row.text, attack=attack))
+        row = await self.reader.full(self.row) if self.row is not None else None
+        if row is not None:
+            self.post_message(ProbeText(row.text, attack=attack))
 
     def action_probe(self) -> None:
         self._send(False)
@@ -532,46 +462,17 @@ class DatasetsPane(Pane):
     @work(group="act", exclusive=True)
     async def action_train(self) -> None:
         """Train on what is shown: the dataset, or the selected rows as a view of their own."""
-        dataset, rows = self.reader.dataset, self._shown
-        info = self.info
-        if dataset is None or rows is None or not self.selection.any:
-            name = dataset.name if dataset is not None else info.name if info is not None else ""
-            if name:
-                self.post_message(TrainOn(name))
-            return
-        name = await self._save_view(dataset.name, list(dataset.splits), rows)
+        dataset, rows, info = self.reader.dataset, self._shown, self.info
+        name = dataset.name if dataset is not None else info.name if info is not None else ""
+        if dataset is not None and rows is not None and self.selection.any:
+            name = await self.taking.save_view(self.selection, rows, {info.name for info in self._infos})
+            await self.refresh_list()
         if name:
             self.post_message(TrainOn(name))
 
-    async def _save_view(self, of: str, splits: list[str], rows: Rows) -> str:
-        """Ask for a name and save the selected rows; the name, or nothing where that was not wanted, or not possible."""
-        import msgspec
-
-        from aat_workbench.tui.view_form import ViewForm
-
-        chosen = self.selection
-        form = ViewForm(of, self.reader.split, splits, chosen.describe(), rows.scan.total, self._free_name(of))
-        wanted = await self.app.push_screen_wait(form)
-        if wanted is None:
-            return ""
-        job = DataJob("view", wanted.name, of=of, selection=msgspec.to_builtins(chosen), only=wanted.only)
-        try:
-            await self.jobs.run(job)
-        except AatError as error:
-            self.workbench.say(error.message, error.hint, severity="error")
-            return ""
-        await self.refresh_list()
-        return wanted.name
-
-    def _free_name(self, of: str) -> str:
-        names = {info.name for info in self._infos}
-        return next(name for number in range(1, 10_000) if (name := f"{of[:56]}-{number}") not in names)
-
     @work(group="act", exclusive=True)
     async def action_add(self) -> None:
-        from aat_workbench.tui.adding_form import AddingForm
-
-        added = await self.app.push_screen_wait(AddingForm({info.name for info in self._infos}))
+        added = await self.taking.add({info.name for info in self._infos})
         await self.refresh_list()
         if added:
             self.open(added)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
@@ -35,7 +36,8 @@ class RowLooking:
         self.row: Row | None = None  # the last that was shown in full
 
     def look(self, glimpse: Glimpse) -> None:
-        self._owner.run_worker(self._look(glimpse), group="detail", exclusive=True)
+        # A function, not a coroutine: one that is replaced before it began would be called forgotten.
+        self._owner.run_worker(partial(self._look, glimpse), group="detail", exclusive=True)
 
     async def _look(self, glimpse: Glimpse) -> None:
         await asyncio.sleep(REST)
