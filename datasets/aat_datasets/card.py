@@ -15,8 +15,9 @@ import tomli_w
 
 from aat_datasets.errors import DataError
 from aat_datasets.records import Task
+from aat_datasets.selection import Selection
 
-__all__ = ["Card", "Columns", "Derive", "File", "Format", "Reader", "Source", "check_name", "dump", "parse"]
+__all__ = ["Card", "Columns", "Derive", "File", "Format", "Reader", "Source", "View", "check_name", "dump", "parse"]
 
 Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "txt"]
 
@@ -107,12 +108,25 @@ class Derive(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tail: bool = False
 
 
+class View(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Rows of another dataset.
+
+    ``fingerprint`` is that dataset's when the view was saved: the selection of another content would be another one.
+    ``only`` names the splits the selection applies to, the others being taken whole; empty: it applies to all.
+    """
+
+    dataset: str
+    fingerprint: str
+    selection: Selection = msgspec.field(default_factory=Selection)
+    only: list[str] = []
+
+
 class Card(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One dataset.
 
     ``labels`` are the names in the order of their indices; ``label_values`` the same labels as the files write them
     (empty: the names themselves). ``splits`` are the rows a complete ingest gives, −1 where unknown. ``origin`` is
-    ``DATASET:SPLIT`` where the texts were made from those of another dataset.
+    ``DATASET:SPLIT`` where the texts were made from those of another dataset. A ``view`` has no sources of its own.
     """
 
     name: str
@@ -130,6 +144,7 @@ class Card(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaul
     citation: str = ""
     note: str = ""
     origin: str = ""
+    view: View | None = None
 
     @property
     def values(self) -> list[str]:
@@ -151,6 +166,7 @@ class Card(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaul
             self.deduplicate,
             [_source_identity(source) for source in self.sources],
             content,
+            *([self.view] if self.view else []),
         ]
         return hashlib.sha256(msgspec.json.encode(made_from, order="sorted")).hexdigest()
 

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from aat_datasets import corpora, sources
+from aat_datasets import corpora, shelf, sources
 from aat_datasets.adding import AddReport, add
 from aat_datasets.card import Card, Columns, Derive, File, Reader, Source
 from aat_datasets.errors import DataError, UnknownNameError
@@ -162,6 +162,10 @@ def get(name: str, progress: Progress | None = None) -> list[dict[str, str]]:
     UnknownNameError or DataError.
     """
     found = card(name)
+    if found.view is not None:
+        files = get(found.view.dataset, progress)
+        open_dataset(name, progress)
+        return files
     source = sources.reachable(found) or sources.download(found, progress)
     dataset = open_dataset(name, progress)
     if source.kind in ("builtin", "nltk"):
@@ -171,6 +175,10 @@ def get(name: str, progress: Progress | None = None) -> list[dict[str, str]]:
 
 
 def _ingest(found: Card, folder: Path, progress: Progress | None) -> Meta:
+    if found.view is not None:
+        from aat_datasets import views
+
+        return views.ingest_view(found, folder, progress)
     for source in found.sources:
         if source.kind == "builtin":
             recipe = found.recipe(_builtin_source())
@@ -253,6 +261,9 @@ def _info(found: Card, meta: Meta | None) -> DatasetInfo:
 def _state(found: Card, meta: Meta | None) -> State:
     if meta is not None:
         return "ready"
+    if found.view is not None:
+        base = describe(shelf.root(found.view.dataset)).state
+        return "mirror" if base in ("ready", "builtin") else base  # on this machine, but not read yet
     source = sources.reachable(found)
     if source is not None:
         return "builtin" if source.kind == "builtin" else "mirror"

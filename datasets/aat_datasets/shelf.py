@@ -9,7 +9,7 @@ from aat_datasets.card import Card, check_name, dump, parse
 from aat_datasets.errors import DataError, UnknownNameError
 from aat_datasets.sources import data_root
 
-__all__ = ["card", "names", "shipped", "write_card"]
+__all__ = ["card", "names", "origin", "root", "shipped", "write_card"]
 
 
 def shipped() -> list[str]:
@@ -38,6 +38,26 @@ def card(name: str) -> Card:
         return parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def root(name: str) -> str:
+    """The dataset whose rows these are: of a view the one it was taken from, of any other itself.
+
+    A dataset that is not there any more is its own. Raises DataError for a card that cannot be read, or views that
+    are taken from each other.
+    """
+    passed: list[str] = []
+    while name in names() and (view := card(name).view) is not None:
+        passed.append(name)
+        if view.dataset in passed:
+            raise DataError(f"the views {', '.join(passed)} are taken from each other", "make one of them anew")
+        name = view.dataset
+    return name
+
+
+def origin(name: str, split: str) -> str:
+    """``DATASET:SPLIT`` that the texts of a dataset's split were made from, which may be the split itself."""
+    return card(name).origin or f"{root(name)}:{split}"
 
 
 def write_card(card: Card) -> Path:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aat_datasets.readers import literal, path_literal
+from aat_datasets.overlap import overlap
+from aat_datasets.readers import path_literal
 
 if TYPE_CHECKING:
     from aat_datasets.catalog import Dataset
@@ -62,7 +63,7 @@ def statistics(dataset: Dataset, bins: int = 20) -> Statistics:
         name=dataset.name,
         fingerprint=dataset.fingerprint,
         splits=splits,
-        overlap=_overlap(dataset),
+        overlap=overlap(dataset),
         rejected=dataset.meta.rejected,
         undecodable=_undecodable(dataset),
         majority=majority,
@@ -117,20 +118,3 @@ def _undecodable(dataset: Dataset) -> int:
             f"SELECT count(*) FROM read_parquet({path_literal(path)}) WHERE reason LIKE 'bytes that are not%'"
         ).fetchone()
     return int(row[0]) if row else 0
-
-
-def _overlap(dataset: Dataset) -> dict[str, int]:
-    import duckdb
-
-    names = list(dataset.splits)
-    files = {name: f"read_parquet({path_literal(dataset.table(name).path)})" for name in names}
-    found: dict[str, int] = {}
-    with duckdb.connect() as con:
-        con.execute(f"SET temp_directory={literal(str(dataset.folder / '.spill'))}")
-        for number, base in enumerate(names):
-            for other in names[number + 1 :]:
-                row = con.execute(
-                    f"SELECT count(*) FROM {files[other]} WHERE text IN (SELECT text FROM {files[base]})"
-                ).fetchone()
-                found[f"{other} in {base}"] = int(row[0]) if row else 0
-    return found

@@ -1,47 +1,48 @@
 """Windows, filters and counts over one split's Parquet file, whatever its size.
 
 The connection may read that one file and nothing else, so that a filter a user types can neither read other files
-nor write any.
+nor write any. It takes one thread, so that the screen beside it stays fluid, and keeps nothing of the file but its footer.
 """
 
 from __future__ import annotations
 
 import threading
-from array import array
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from aat_datasets.errors import DataError, UnknownNameError
 from aat_datasets.readers import identifier, literal, path_literal
 from aat_datasets.records import Row
+from aat_datasets.seen import AHEAD, Seen, remember
+from aat_datasets.selection import WORDS, Selection, Unit, wrong_condition
 
-__all__ = ["Table"]
+__all__ = ["ORDERS", "Glimpse", "Table", "order_clause"]
 
+ORDERS = {"row": "row", "text": "text", "label": "label", "length": "length(text)", "words": WORDS}
 _KEPT = 4  # filters of which is remembered what was found
-_AHEAD = 200  # rows that are found beyond what was asked for: the next page
-_TEXTS = 2000  # rows of a filter that are remembered as they are
-_LONG = 20_000  # characters of a text that is not remembered
-_ORDERS = {"row": "row", "text": "text", "label": "label", "length": "length(text)"}
+_SHORT = 12  # rows of a window that are read by their numbers, not by their range, cost one lookup each
 
 
-class Seen:
-    """What a filter has let through so far: row numbers, the latest rows themselves, and where reading goes on."""
+class Glimpse(msgspec.Struct, frozen=True, kw_only=True):
+    """A row as a list shows it: the beginning of its text.
 
-    def __init__(self) -> None:
-        self.rows = array("I")
-        self.kept: OrderedDict[int, Row] = OrderedDict()
-        self.position = 0
-        self.ended = False
+    ``size`` is the length of the whole text in the unit asked for, ``characters`` in characters.
+    """
 
-    def add(self, found: list[Row], wanted: int) -> None:
-        """``found``: the next rows, fewer than ``wanted`` where there are no more."""
-        self.ended = len(found) < wanted
-        self.position = found[-1].row + 1 if found else self.position
-        self.rows.extend(row.row for row in found)
-        for row in found:
-            if len(row.text) + len(row.target or "") <= _LONG:
-                _remember(self.kept, row.row, row, _TEXTS)
+    row: int
+    text: str
+    label: str | None
+    size: int
+    characters: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether ``text`` is all of it."""
+        return len(self.text) >= self.characters
 
 
 class Table:
@@ -52,20 +53,29 @@ class Table:
         labels: the names of the label indices; empty where the split has no labels.
         columns: the file's columns.
         total: its number of rows.
+        view: an SQL query over the file that stands for ``texts``, where it is not the rows of a dataset.
 
-    A table may be used from several threads; calls wait for each other.
+    A table may be used from several threads; calls wait for each other. ``beside`` gives a second one that does not.
     """
 
-    def __init__(self, path: Path, labels: list[str], columns: list[str], total: int) -> None:
+    def __init__(self, path: Path, labels: list[str], columns: list[str], total: int, *, view: str = "") -> None:
         self.path = path
         self.labels = labels
         self.columns = columns
         self.total = total
+        self._view = view
         self._lock = threading.Lock()
         self._connection: Any = None
+        self._groups: list[int] | None = None
         self._seen: OrderedDict[tuple[str | None, ...], Seen] = OrderedDict()
         self._counts: OrderedDict[tuple[str | None, ...], int] = OrderedDict()
         self._orders: OrderedDict[tuple[str | None, ...], Any] = OrderedDict()
+
+    def beside(self) -> Table:
+        """The same split with a connection of its own."""
+        return Table(self.path, self.labels, self.columns, self.total)
+
+    # Rows
 
     def window(
         self,
@@ -83,7 +93,7 @@ class Table:
             where: an SQL condition over ``row, text, label`` (by name), ``target``, ``text_b``.
             label: only rows of this label.
             contains: only rows whose text holds this, whatever the case.
-            order: ``row``, ``text``, ``label`` or ``length``; with ``-`` before it, from the largest.
+            order: ``row``, ``text``, ``label``, ``length`` (characters) or ``words``; with ``-`` before it, from the largest.
 
         Raises DataError for a condition that is not SQL, UnknownNameError for an unknown label or order.
         """
@@ -92,64 +102,98 @@ class Table:
             return []
         with self._lock:
             if order not in (None, "row"):
-                found = self._sorted(where, label, contains, order)[start:stop]
-                return self._rows(found.tolist())
+                return self._rows(self._sorted(where, label, contains, order)[start:stop].tolist())
             if where or label is not None or contains:
                 return self._passing(where, label, contains, start, stop)
-            query = f"{self._shown()} WHERE row >= ? AND row < ? ORDER BY row"
-            return _as_rows(self._run(query, [start, stop]).fetchall())
+            query = f"{self._shown()} WHERE row BETWEEN ? AND ? ORDER BY row"
+            return _as_rows(self._run(query, [start, stop - 1]).fetchall())
 
     def count(self, where: str | None = None, label: str | None = None, contains: str | None = None) -> int:
         """How many rows the filters let through; errors as ``window``."""
-        if not where and label is None and not contains:
+        chosen = _selection(where, label, contains)
+        if not chosen.any:
             return self.total
         with self._lock:
             key = (where, label, contains)
             if key not in self._counts:
-                condition, parameters = self._condition(where, label, contains)
-                row = self._run(f"SELECT count(*) FROM texts WHERE {condition}", parameters).fetchone()
-                _remember(self._counts, key, int(row[0]), _KEPT * 16)
+                passing, parameters = chosen.conditions(self.labels)
+                row = self._run(f"SELECT count(*) FROM texts WHERE {passing}", parameters).fetchone()
+                remember(self._counts, key, int(row[0]), _KEPT * 16)
             return self._counts[key]
 
     def matching(self, where: str | None = None, label: str | None = None, contains: str | None = None) -> Any:
         """The numbers of the rows that the filters let through, ascending, as an int64 array; errors as ``window``."""
-        with self._lock:
-            condition, parameters = self._condition(where, label, contains)
-            found = self._run(f"SELECT row FROM texts WHERE {condition} ORDER BY row", parameters)
-            return found.fetchnumpy()["row"]
+        passing, parameters = _selection(where, label, contains).conditions(self.labels)
+        return self.arrays(f"SELECT row FROM texts WHERE {passing} ORDER BY row", parameters)["row"]
+
+    def glimpses(self, rows: Sequence[int], characters: int, unit: Unit = "words") -> list[Glimpse]:
+        """The rows of these numbers, in this order, their texts cut after ``characters``; unknown numbers are left out.
+
+        Neighbouring numbers are read as a range; scattered ones cost a lookup in every row group they lie in.
+        """
+        if not rows:
+            return []
+        low, high = min(rows), max(rows)
+        chosen = f"row BETWEEN {low} AND {high}"
+        if high - low >= 2 * len(rows) + _SHORT:
+            chosen += f" AND row IN ({', '.join(map(str, rows))})"
+        size = WORDS if unit == "words" else "length(text)"
+        found = self.query(
+            f"SELECT row, left(text, {characters}), label, {size}, length(text) FROM texts WHERE {chosen}"
+        )
+        by_row = {row[0]: row for row in found}
+        return [
+            Glimpse(row=row, text=text, label=label, size=size, characters=length)
+            for row, text, label, size, length in (by_row[number] for number in rows if number in by_row)
+        ]
+
+    def row(self, number: int) -> Row | None:
+        """One row in full; None where there is no such number."""
+        found = self.window(number, number + 1)
+        return found[0] if found else None
+
+    def groups(self) -> list[int]:
+        """The first row number of every row group of the file, and after the last one the number of rows."""
+        if self._groups is None:
+            sql = f"SELECT row_group_num_rows FROM parquet_metadata({path_literal(self.path)}) WHERE path_in_schema = 'text'"
+            starts = [0]
+            for (size,) in self.query(sql):
+                starts.append(starts[-1] + size)
+            self._groups = starts
+        return self._groups
+
+    # Counts
 
     def label_counts(self) -> dict[str, int]:
         """Label name → rows, in the order of the labels, zeros included."""
         if not self.labels:
             return {}
-        with self._lock:
-            rows = dict(self._run("SELECT label, count(*) FROM texts GROUP BY label").fetchall())
+        rows = dict(self.query("SELECT label, count(*) FROM texts GROUP BY label"))
         return {name: rows.get(name, 0) for name in self.labels}
 
-    def length_histogram(self, bins: int = 20) -> list[tuple[int, int, int]]:
-        """``(low, high, texts)`` with lengths in words, both ends included.
-
-        The longest hundredth shares the last bin.
-        """
-        words = "len(string_split_regex(trim(text), '\\s+'))"
-        with self._lock:
-            low, high, longest = self._run(
-                f"SELECT min(w), quantile_disc(w, 0.99), max(w) FROM (SELECT {words} AS w FROM texts)"
-            ).fetchone()
-            step = max(1, -(-(high - low + 1) // max(bins, 1)))
-            last = (high - low) // step
-            rows = dict(
-                self._run(
-                    f"SELECT least(({words} - {low}) // {step}, {last}) AS b, count(*) FROM texts GROUP BY b"
-                ).fetchall()
-            )
-        ends = [low + (index + 1) * step - 1 for index in range(last)] + [longest]
-        return [(low + index * step, ends[index], rows.get(index, 0)) for index in range(last + 1)]
+    def length_histogram(self, bins: int = 20, unit: Unit = "words") -> list[tuple[int, int, int]]:
+        """``(low, high, texts)`` with lengths in ``unit``, both ends included; see ``histogram``."""
+        size = WORDS if unit == "words" else "length(text)"
+        return histogram(dict(self.query(f"SELECT {size} AS size, count(*) FROM texts GROUP BY size")), bins)
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """Rows of an SQL query over ``texts`` (``row, text, label`` by name, ``code`` by index …); for statistics."""
+        """Rows of an SQL query over ``texts`` (``row, text, label`` by name, ``code`` by index …); for statistics.
+
+        Raises DataError.
+        """
         with self._lock:
-            return self._run(sql, parameters or []).fetchall()
+            return self._run(sql, parameters).fetchall()
+
+    def arrays(self, sql: str, parameters: list[Any] | None = None) -> dict[str, Any]:
+        """The columns of an SQL query over ``texts`` as numpy arrays. Raises DataError."""
+        with self._lock:
+            return self._run(sql, parameters).fetchnumpy()
+
+    def interrupt(self) -> None:
+        """End the query that another thread is waiting for, if any; there it raises DataError."""
+        connection = self._connection
+        if connection is not None:
+            connection.interrupt()
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
@@ -176,14 +220,13 @@ class Table:
         """A window of what passes. Reading stops where the window is full, and goes on there for the next one."""
         key = (where, label, contains)
         seen = self._seen.get(key) or Seen()
-        _remember(self._seen, key, seen, _KEPT)
+        remember(self._seen, key, seen, _KEPT)
+        passing, parameters = _selection(where, label, contains).conditions(self.labels)
         while len(seen.rows) < stop and not seen.ended:
-            condition, parameters = self._condition(where, label, contains)
-            wanted = max(stop - len(seen.rows), _AHEAD if seen.rows else 1)
+            wanted = max(stop - len(seen.rows), AHEAD if seen.rows else 1)
             # Not sorted: rows come in the order of the file, and reading ends with the last one wanted.
-            query = f"{self._shown()} WHERE ({condition}) AND row >= ? LIMIT {wanted}"
-            found = _as_rows(self._run(query, [*parameters, seen.position]).fetchall())
-            seen.add(found, wanted)
+            query = f"{self._shown()} WHERE ({passing}) AND row >= ? LIMIT {wanted}"
+            seen.add(_as_rows(self._run(query, [*parameters, seen.position]).fetchall()), wanted)
         numbers = seen.rows[start:stop].tolist()
         kept = {number: seen.kept[number] for number in numbers if number in seen.kept}
         missing = {row.row: row for row in self._rows([number for number in numbers if number not in kept])}
@@ -192,87 +235,89 @@ class Table:
     def _sorted(self, where: str | None, label: str | None, contains: str | None, order: str | None) -> Any:
         """The row numbers that pass, as an array in the order asked for; remembered for the next window."""
         key = (where, label, contains, order)
-        if key in self._orders:
-            return self._orders[key]
-        name = (order or "row").removeprefix("-")
-        if name not in _ORDERS:
-            raise UnknownNameError("order", order or "", [*_ORDERS, *(f"-{known}" for known in _ORDERS)])
-        direction = " DESC" if order and order.startswith("-") else ""
-        condition, parameters = self._condition(where, label, contains)
-        sql = f"SELECT row::UINTEGER AS row FROM texts WHERE {condition} ORDER BY {_ORDERS[name]}{direction}, row"
-        rows = self._run(sql, parameters).fetchnumpy()["row"]
-        _remember(self._orders, key, rows, 1)
-        return rows
-
-    def _condition(self, where: str | None, label: str | None, contains: str | None) -> tuple[str, list[Any]]:
-        """The filters as SQL with its parameters; errors as ``window``."""
-        conditions: list[str] = []
-        parameters: list[Any] = []
-        if where:
-            self._check(where)
-            # The line break ends a comment that the condition may end with.
-            conditions.append(f"({where}\n)")
-        if label is not None:
-            if label not in self.labels:
-                raise UnknownNameError("label", label, self.labels)
-            conditions.append("code = ?")
-            parameters.append(self.labels.index(label))
-        if contains:
-            # Twice as fast as searching in the text's lower case, which would have to be made first.
-            conditions.append("regexp_matches(text, '(?is)' || regexp_escape(?))")
-            parameters.append(contains)
-        return " AND ".join(conditions) or "true", parameters
-
-    def _check(self, where: str) -> None:
-        """Refuse what is more than one condition."""
-        import duckdb
-
-        try:
-            statements = duckdb.extract_statements(f"SELECT 1 FROM texts WHERE ({where}\n)")
-        except duckdb.Error as error:
-            raise _wrong(where, error) from None
-        if len(statements) != 1:
-            raise DataError(f"where: more than one statement in {where!r}")
+        if key not in self._orders:
+            clause = order_clause(order or "row")
+            passing, parameters = _selection(where, label, contains).conditions(self.labels)
+            sql = f"SELECT row::UINTEGER AS row FROM texts WHERE {passing} ORDER BY {clause}"
+            remember(self._orders, key, self._run(sql, parameters).fetchnumpy()["row"], 1)
+        return self._orders[key]
 
     def _run(self, sql: str, parameters: list[Any] | None = None) -> Any:
         import duckdb
 
         try:
             return self._connected().execute(sql, parameters or [])
-        except (duckdb.IOException, duckdb.PermissionException) as error:
+        except duckdb.InterruptException:
+            raise DataError("the search was stopped") from None
+        except (duckdb.IOException, duckdb.PermissionException, duckdb.OutOfMemoryException) as error:
             raise DataError(f"{self.path}: {str(error).splitlines()[0]}") from None
         except duckdb.Error as error:
-            raise _wrong(sql, error) from None
+            raise wrong_condition(error) from None
 
     def _connected(self) -> Any:
         if self._connection is None:
             import duckdb
 
             con = duckdb.connect()
-            names = f"[{', '.join(map(literal, self.labels))}]::VARCHAR[]"
-            parts = ["file_row_number AS row", "text"]
-            parts += [f"({names})[label + 1] AS label", "label AS code"] if self.labels else ["NULL AS label"]
-            parts += [identifier(name) for name in self.columns if name not in ("row", "text", "label")]
+            con.execute("SET threads=1")
+            con.execute("SET parquet_metadata_cache=true")
+            con.execute("SET enable_external_file_cache=false")
             con.execute(f"SET allowed_paths=[{literal(str(self.path))}]")
             con.execute("SET enable_external_access=false")
             con.execute("SET lock_configuration=true")
-            rows = f"read_parquet({path_literal(self.path)}, file_row_number=true)"
-            con.execute(f"CREATE VIEW texts AS SELECT {', '.join(parts)} FROM {rows}")
+            con.execute(self.view_statement())
             self._connection = con
         return self._connection
+
+    def view_statement(self) -> str:
+        """SQL that makes ``texts``: row, text, label by name, ``code`` by index, and the columns there are beyond."""
+        if self._view:
+            return f"CREATE VIEW texts AS {self._view}"
+        names = f"[{', '.join(map(literal, self.labels))}]::VARCHAR[]"
+        labels = (
+            [f"({names})[label + 1] AS label", "label AS code"] if self.labels else ["NULL AS label", "NULL AS code"]
+        )
+        others = [identifier(column) for column in self.columns if column not in ("row", "text", "label")]
+        parts = ["file_row_number AS row", "text", *labels, *others]
+        rows = f"read_parquet({path_literal(self.path)}, file_row_number=true)"
+        return f"CREATE VIEW texts AS SELECT {', '.join(parts)} FROM {rows}"
 
 
 def _as_rows(found: list[tuple[Any, ...]]) -> list[Row]:
     return [Row(row=row, text=text, label=name, target=target) for row, text, name, target in found]
 
 
-def _remember(kept: OrderedDict[Any, Any], key: Any, value: Any, limit: int) -> None:
-    """Put an entry last, and let the first go where there are too many."""
-    kept[key] = value
-    kept.move_to_end(key)
-    if len(kept) > limit:
-        kept.popitem(last=False)
+def order_clause(order: str) -> str:
+    """``-length`` → SQL after ORDER BY; equal rows stay in the order of their numbers. Raises UnknownNameError."""
+    name = order.removeprefix("-")
+    if name not in ORDERS:
+        raise UnknownNameError("order", order, [*ORDERS, *(f"-{known}" for known in ORDERS)])
+    return f"{ORDERS[name]}{' DESC' if order.startswith('-') else ''}, row"
 
 
-def _wrong(what: str, error: Exception) -> DataError:
-    return DataError(f"where: {str(error).splitlines()[0]}", "an SQL condition over row, text, label, target")
+def histogram(lengths: dict[int, int], bins: int) -> list[tuple[int, int, int]]:
+    """Length → texts as at most ``bins`` bins ``(low, high, texts)`` of one width, both ends included.
+
+    The longest hundredth of the texts shares the last bin.
+    """
+    if not lengths:
+        return []
+    ranked = sorted(lengths)
+    total, seen, high = sum(lengths.values()), 0, ranked[-1]
+    for length in ranked:
+        seen += lengths[length]
+        if seen >= 0.99 * total:
+            high = length
+            break
+    low = ranked[0]
+    step = max(1, -(-(high - low + 1) // max(bins, 1)))
+    last = (high - low) // step
+    counts = [0] * (last + 1)
+    for length, texts in lengths.items():
+        counts[min((length - low) // step, last)] += texts
+    ends = [low + (place + 1) * step - 1 for place in range(last)] + [ranked[-1]]
+    return [(low + place * step, ends[place], counts[place]) for place in range(last + 1)]
+
+
+def _selection(where: str | None, label: str | None, contains: str | None) -> Selection:
+    return Selection(where=where or "", label=label or "", contains=contains or "")

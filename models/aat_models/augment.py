@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from aat_datasets import catalog
+from aat_datasets import catalog, shelf
 from aat_datasets.catalog import Dataset
 from aat_datasets.errors import DataError
 
@@ -79,7 +79,7 @@ def _check(added: Dataset, dataset: Dataset) -> None:
             f"{where} has the labels {shown}, which {dataset.name} has not", "labels: " + ", ".join(dataset.labels[:12])
         )
     origin, _, split = catalog.card(added.name).origin.partition(":")
-    if origin == dataset.name and split != "train":
+    if origin == shelf.root(dataset.name) and split != "train":
         # Training on edited dev or test texts would teach their answers.
         raise DataError(
             f"{where} was made from the {split} split of {dataset.name}, which this training is measured on",

@@ -163,4 +163,4 @@ def _origin(summary: dict[str, Any]) -> tuple[str, str, str]:
         return "", "en", "not stated"
     card = shelf.card(dataset)
     # What was made from edited texts of a split is still made from that split.
-    return card.origin or f"{dataset}:{summary['split']}", card.language, f"that of {dataset}: {card.licence}"
+    return shelf.origin(dataset, summary["split"]), card.language, f"that of {dataset}: {card.licence}"

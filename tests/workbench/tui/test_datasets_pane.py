@@ -6,14 +6,14 @@ import csv
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from aat_datasets import adding, lexicon
 from aat_datasets.lexicon import Lexicon
 from aat_workbench.tui.app import WorkbenchApp
-from aat_workbench.tui.dataset_view import Filter
 from aat_workbench.tui.messages import PaneMessage, ProbeText, TrainOn
 from aat_workbench.tui.screens.datasets import DatasetsPane
+from aat_workbench.tui.widgets.probe import TextInput
 from aat_workbench.tui.widgets.table import VirtualTable
 
 from ..fixed_run import SENTENCES
@@ -55,6 +55,12 @@ def lines(app: WorkbenchApp, id: str = "rows") -> list[str]:
     return [table.render_line(y).text for y in range(table.size.height)]
 
 
+def sizes(app: WorkbenchApp) -> list[int]:
+    """The third column of the rows in view."""
+    rows = pane_of(app)._glimpses
+    return [rows[place].size for place in range(app.query_one("#rows", VirtualTable).total) if place in rows]
+
+
 async def test_the_first_ready_dataset_is_open_with_its_figures(films: Path) -> None:
     app = WorkbenchApp(films)
     async with app.run_test(size=SIZE) as pilot:
@@ -82,11 +88,11 @@ async def test_filters_find_texts_labels_and_conditions(films: Path) -> None:
         assert any("▸ negative" in line for line in lines(app, "labels"))
         await pilot.press("enter")
         await sees(pilot, "train · 400 rows")
-        app.query_one("#filter", Input).value = "= row < 7 and label = 'positive'"
+        app.query_one("#filter", TextInput).value = "= row < 7 and label = 'positive'"
         await sees(pilot, "4 of 400 rows")
-        app.query_one("#filter", Input).value = "= row <"
+        app.query_one("#filter", TextInput).value = "= row <"
         await until(pilot, lambda: "Parser Error" in screen_text(app) or "syntax" in screen_text(app))
-        app.query_one("#filter", Input).value = "no such text"
+        app.query_one("#filter", TextInput).value = "no such text"
         await sees(pilot, "0 of 400 rows")
         await pilot.press("p")
         assert app.panes.current == "datasets"
@@ -99,14 +105,10 @@ async def test_splits_and_orders_turn(films: Path) -> None:
         await pilot.press("s")
         await sees(pilot, "films · dev · 12 rows")
         await pilot.press("o")
-        await until(pilot, lambda: "by length" in screen_text(app) and pane_of(app).row is not None)
-        first = pane_of(app).row
-        await pilot.press("end")
-        await until(pilot, lambda: pane_of(app).row is not first)
-        last = pane_of(app).row
-        assert first is not None
-        assert last is not None
-        assert len(first.text) < len(last.text)
+        await until(pilot, lambda: "by words↑" in screen_text(app) and "sorting" not in screen_text(app))
+        await until(pilot, lambda: sizes(app) == sorted(sizes(app)) and len(sizes(app)) == 12)
+        await pilot.press("o")
+        await until(pilot, lambda: sizes(app) == sorted(sizes(app), reverse=True) and len(sizes(app)) == 12)
 
 
 async def test_the_detail_shows_what_each_step_does(films: Path) -> None:
@@ -135,6 +137,7 @@ async def test_probe_and_train_go_to_their_panes(films: Path, monkeypatch: pytes
     assert isinstance(probe, ProbeText)
     assert row is not None
     assert probe.text == row.text
+    assert not probe.attack
     assert isinstance(train, TrainOn)
     assert train.dataset == "films"
 
@@ -151,8 +154,7 @@ async def test_without_a_ready_dataset_the_pane_says_how_to_get_one(
         missing = next(place for place, info in enumerate(pane._infos) if info.state in ("downloadable", "missing"))
         app.query_one("#datasets-list", VirtualTable).cursor = missing
         await pilot.press("enter")
-        await sees(pilot, "is not on this machine")
-        await sees(pilot, f"aat-workbench data get {pane._infos[missing].name}")
+        await until(pilot, lambda: "Download " in screen_text(app) or "is not on this machine" in screen_text(app))
 
 
 async def test_the_words_that_have_substitutes_are_listed(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,13 +162,20 @@ async def test_the_words_that_have_substitutes_are_listed(films: Path, monkeypat
     monkeypatch.setattr(lexicon, "choose", lambda *args, **options: table)
     app = WorkbenchApp(films)
     async with app.run_test(size=SIZE) as pilot:
-        await until(pilot, lambda: "substitutes" in pane_text(app))
+        await until(pilot, lambda: "substitutes" in pane_text(app) and "tokens" in pane_text(app))
         check_cells(app)
         text = pane_text(app)
         assert "→ 16 words for the model, 15 different" in text
-        assert "substitutes · 2 of 15 words · a␛table" in text
-        assert "stirring rousing, moving, [/b]␛[2J, d +2" in text
-        assert "funny droll" in text
+        words = text[text.index("tokens · ids · 400 train texts\n") :].split("\n")[1].split("  ")
+        assert len([word for word in words if word.strip()]) == 16
+        assert all(word.rsplit(" ", 1)[1].isdecimal() for word in words if word.strip())
+        spelt = sum(
+            bool(lexicon.character_variants(word)) for word in dict.fromkeys(SENTENCES[0][0].split()) | {"take": 0}
+        )
+        assert f"substitutes · {spelt} of 15 words · a␛table, misspelt" in text
+        stirring, funny = (", ".join(lexicon.character_variants(word)) for word in ("stirring", "funny"))
+        assert f"stirring rousing, moving, [/b]␛[2J, d +2 · {stirring}\n" in text
+        assert f"funny droll · {funny}\n" in text
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50), (60, 16)])
@@ -201,10 +210,3 @@ async def test_hostile_texts_are_seen_and_not_obeyed(tmp_path: Path, monkeypatch
 
 def pane_text(app: WorkbenchApp) -> str:
     return str(app.query_one("#detail", Static).visual)
-
-
-def test_a_filter_is_a_text_or_a_condition() -> None:
-    assert Filter("abc", "x").arguments() == {"where": None, "contains": "abc", "label": "x"}
-    assert Filter("= row > 3").arguments() == {"where": "row > 3", "contains": None, "label": None}
-    assert Filter("=").arguments() == {"where": None, "contains": None, "label": None}
-    assert not Filter(order="length").any

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Select
+from textual.widgets import Select, Static
 
 from aat_datasets import catalog
 from aat_workbench.tui.app import WorkbenchApp
@@ -80,7 +80,10 @@ async def test_datasets(runs: Path, theme: str) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await sees(pilot, "words for the model")
         await pilot.press("down", "down", "down")
-        await until(pilot, lambda: "Row 3 " in screen_text(app) and "substitutes · 5 of 10" in screen_text(app))
+        told = ("tokens · ids", "substitutes · ")
+        detail = app.query_one("#detail", Static)
+        await until(pilot, lambda: "Row 3 " in screen_text(app) and all(text in str(detail.visual) for text in told))
+        await until(pilot, lambda: "counted" not in screen_text(app))
         await compare(pilot, "datasets", theme)
 
 

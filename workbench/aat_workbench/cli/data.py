@@ -10,6 +10,7 @@ import typer
 from aat_datasets.errors import DataError, InputError
 from aat_workbench.cli.data_checking import check
 from aat_workbench.cli.data_making import export, sample, split
+from aat_workbench.cli.data_view import view
 from aat_workbench.cli.ingesting import progress_bar, sizes
 from aat_workbench.cli.output import Json, Quiet, emit, figure, print_line, print_table, say
 
@@ -24,6 +25,7 @@ app.command("check")(check)
 app.command("split")(split)
 app.command("sample")(sample)
 app.command("export")(export)
+app.command()(view)
 
 Name = Annotated[str, typer.Argument(help="dataset, as `data list` names it", show_default=False)]
 

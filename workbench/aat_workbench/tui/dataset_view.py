@@ -1,4 +1,4 @@
-"""What the Datasets pane reads, off the screen's thread: one thread, one open split, filters, counts, steps' effects.
+"""What the Datasets pane reads, off the screen's thread: windows of rows in one thread, searches and counts in another.
 
 Imports the readers (and with them DuckDB and NLTK) when the first dataset is opened, not before.
 """
@@ -7,92 +7,133 @@ Imports the readers (and with them DuckDB and NLTK) when the first dataset is op
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import tempfile
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from aat_datasets.records import DatasetInfo, Example, Row
-from aat_models.config import DataConfig
+from aat_datasets.records import DatasetInfo, Row
+from aat_datasets.selection import Selection, Unit, unit_of
+
+from .data_job import DataJob
+from .row_words import RowWords
 
 if TYPE_CHECKING:
     from aat_datasets.catalog import Dataset
-    from aat_datasets.lexicon import Lexicon
-    from aat_datasets.tables import Table
+    from aat_datasets.ordering import Ordering
+    from aat_datasets.scanning import Scan
+    from aat_datasets.tables import Glimpse, Table
 
-__all__ = ["ORDERS", "Filter", "Reader", "StepEffect", "Substitutes", "Summary", "detail_of"]
+__all__ = ["Chosen", "Reader", "Rows"]
 
 T = TypeVar("T")
 
-ORDERS = ("row", "length", "-length", "label", "text")
-TRACED = 20_000  # characters of a text that the steps are shown on
-SHOWN = 3_000  # characters of a text that are shown
-BINS = 8
-LEXICON_TEXTS = 4_000  # looked through for neighbours where no table of synonyms is there
+CUT = 600  # characters of a text that a window of rows brings
+CHUNK = 1_000  # rows read at once where they lie side by side: that costs as much as reading a hundred
+CHUNKS = 8
+STEP = 0.08  # seconds a search goes on between two looks at what it found
+SCREENFUL = 50  # matches that are shown as soon as they are there
+SORTED_HERE = 200_000  # rows of a split that are sorted in this process; larger ones in one of their own
 
 
-class Filter(msgspec.Struct, frozen=True):
-    """Which rows, in which order. ``text`` is what a row contains; after a ``=`` it is an SQL condition."""
+class Chosen(msgspec.Struct, frozen=True):
+    """Which rows, in which order: ``row``, ``label``, ``size``, ``text``, with ``-`` before it from the last."""
 
-    text: str = ""
-    label: str = ""
+    selection: Selection = Selection()
     order: str = "row"
 
+
+class Rows:
+    """What a table of rows shows: those a search has found so far, perhaps in another order."""
+
+    def __init__(self, scan: Scan, table: Table, order: Ordering | None = None) -> None:
+        self.scan = scan
+        self.order = order
+        self._table = table
+        self._chunks: OrderedDict[int, list[Glimpse]] = OrderedDict()
+
     @property
-    def any(self) -> bool:
-        return bool(self.text or self.label)
+    def total(self) -> int:
+        return self.order.total if self.order is not None else self.scan.total
 
-    def arguments(self) -> dict[str, str | None]:
-        """As ``Table.count`` takes them."""
-        where = self.text.startswith("=")
-        return {
-            "where": self.text[1:].strip() or None if where else None,
-            "contains": self.text or None if not where else None,
-            "label": self.label or None,
-        }
+    def window(self, start: int, stop: int) -> list[Glimpse]:
+        """The rows at the places ``start`` to ``stop`` (excluded). Blocks; raises DataError."""
+        unit = self.scan.selection.unit
+        if self.order is not None:
+            return self._table.glimpses(self.order.rows(start, stop), CUT, unit)
+        if self.scan.selection.any:
+            if self.at_hand(start, stop):
+                return self.scan.first[start:stop]
+            return self._table.glimpses(self.scan.rows(start, stop, self._table), CUT, unit)
+        found: list[Glimpse] = []
+        for chunk in range(start // CHUNK, -(-stop // CHUNK)):
+            first = chunk * CHUNK
+            found += self._chunk(chunk, unit)[max(start - first, 0) : stop - first]
+        return found
 
+    def at_hand(self, start: int, stop: int) -> bool:
+        """Whether ``window`` need not look: the search brought these rows with it."""
+        return self.order is None and self.scan.selection.any and min(stop, self.total) <= len(self.scan.first)
 
-class Summary(msgspec.Struct, frozen=True):
-    """A split's label counts, and its lengths in words as ``(low, high, texts)``."""
+    def _chunk(self, number: int, unit: Unit) -> list[Glimpse]:
+        if number not in self._chunks:
+            rows = range(number * CHUNK, min((number + 1) * CHUNK, self.scan.total))
+            self._chunks[number] = self._table.glimpses(rows, CUT, unit)
+            while len(self._chunks) > CHUNKS:
+                self._chunks.popitem(last=False)
+        self._chunks.move_to_end(number)
+        return self._chunks[number]
 
-    labels: dict[str, int]
-    lengths: list[tuple[int, int, int]]
+    def place(self, row: int) -> int:
+        """Where the row of that number stands, or where it would; with another order, 0 where it is not there."""
+        if self.order is not None:
+            return self.order.place(row) or 0
+        return self.scan.place(row, self._table)
 
-
-class StepEffect(msgspec.Struct, frozen=True):
-    """A preprocessing step, and the text after it."""
-
-    step: str
-    text: str
-    changed: bool
-
-
-class Substitutes(msgspec.Struct, frozen=True):
-    """Synonyms of a text's words, by word in order of the text, and where they come from."""
-
-    source: str
-    words: dict[str, tuple[str, ...]]
+    def close(self) -> None:
+        if self.order is not None:
+            self.order.close()
 
 
 class Reader:
-    """Everything slow, in one thread of its own; the coroutines may be called from the app's loop only."""
+    """Everything slow; the coroutines may be called from the app's loop only."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="datasets")
-        # Looking for synonyms may take seconds: in a thread of its own it holds up no row.
-        self._synonyms = ThreadPoolExecutor(max_workers=1, thread_name_prefix="synonyms")
-        self._lexicon: tuple[str, Lexicon] | None = None  # and the dataset it was chosen for
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rows")
+        # What may take seconds has a thread and a connection of its own: it holds up no row.
+        self._searches = ThreadPoolExecutor(max_workers=1, thread_name_prefix="search")
+        self._searched: Table | None = None
+        self._scan: Scan | None = None
+        self._orders: Path | None = None  # the folder of sorted orders
+        self._made = 0
+        self.words = RowWords(self._run)
         self.dataset: Dataset | None = None
         self.split = ""
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-    def close(self) -> None:
-        """Let what runs end by itself; nothing waits for it."""
+    async def _search(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._searches, work)
+
+    async def close(self) -> None:
+        """Let what runs end by itself; nothing waits for it but processes."""
+        self._scan = None
+        if self._searched is not None:
+            self._searched.interrupt()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._synonyms.shutdown(wait=False, cancel_futures=True)
+        self._searches.shutdown(wait=False, cancel_futures=True)
+        if self._orders is not None:
+            with contextlib.suppress(OSError):
+                for path in self._orders.iterdir():
+                    path.unlink()
+                self._orders.rmdir()
+        await self.words.close()
 
     async def listing(self) -> list[DatasetInfo]:
         def work() -> list[DatasetInfo]:
@@ -102,90 +143,113 @@ class Reader:
 
         return await self._run(work)
 
-    async def open(self, name: str, progress: Callable[[int, int, str], None]) -> Dataset:
-        """Open a dataset, reading its raw files where that has not been done. ``progress`` is called on the loop."""
-        loop = asyncio.get_running_loop()
-
-        def report(done: int, total: int, message: str) -> None:
-            loop.call_soon_threadsafe(progress, done, total, message)
+    async def open(self, name: str) -> Dataset:
+        """Show a dataset whose Parquet is there. Raises as ``catalog.open_dataset``."""
 
         def work() -> Dataset:
             from aat_datasets import catalog
 
-            return catalog.open_dataset(name, report)
+            return catalog.open_dataset(name)
 
         self.dataset = await self._run(work)
-        self.split = next(iter(self.dataset.splits), "")
+        self.words.dataset = self.dataset
+        self.choose_split(next(iter(self.dataset.splits), ""))
         return self.dataset
 
-    async def count(self, chosen: Filter) -> int:
-        table = self._table()
-        return await self._run(lambda: table.count(**chosen.arguments()))
+    def choose_split(self, split: str) -> None:
+        self.split = split
+        self._searched = None
 
-    async def window(self, start: int, stop: int, chosen: Filter) -> list[Row]:
-        table = self._table()
-        order = None if chosen.order == "row" else chosen.order
-        return await self._run(lambda: table.window(start, stop, order=order, **chosen.arguments()))
-
-    async def summary(self) -> Summary:
-        table = self._table()
-        return await self._run(lambda: Summary(table.label_counts(), table.length_histogram(BINS)))
-
-    async def effects(self, text: str) -> list[StepEffect]:
-        """What each step of the default pipeline does to the beginning of a text."""
-
-        def work() -> list[StepEffect]:
-            from aat_datasets.preprocess import Pipeline
-
-            before = text[:TRACED]
-            found: list[StepEffect] = []
-            for step, after in Pipeline(DataConfig().preprocess).trace(before):
-                found.append(StepEffect(step, after, after != before))
-                before = after
-            return found
-
-        return await self._run(work)
-
-    async def substitutes(self, text: str) -> Substitutes | None:
-        """The words of a text (as the steps leave it) that have synonyms; None where no source has any for them."""
-        dataset = self.dataset
-        if dataset is None:
-            return None
-
-        def read() -> list[Example]:
-            split = "train" if "train" in dataset.splits else next(iter(dataset.splits))
-            return dataset.examples(split, LEXICON_TEXTS)
-
-        known = self._lexicon is not None and self._lexicon[0] == dataset.name
-        examples = [] if known else await self._run(read)
-
-        def work() -> Substitutes | None:
-            lexicon = self._choose(dataset, examples)
-            if not len(lexicon):
-                return None
-            words = dict.fromkeys(text[:TRACED].split())
-            found = {word: lexicon.substitutes(word) or lexicon.substitutes(word.lower()) for word in words}
-            return Substitutes(lexicon.name, {word: others for word, others in found.items() if others})
-
-        return await asyncio.get_running_loop().run_in_executor(self._synonyms, work)
-
-    def _choose(self, dataset: Dataset, examples: list[Example]) -> Lexicon:
-        """What ``surface.source = auto`` would take for this dataset, chosen once."""
-        if self._lexicon is None or self._lexicon[0] != dataset.name:
-            from aat_datasets import lexicon
-
-            words = [example.text.lower().split() for example in examples]
-            labels = [example.label for example in examples]
-            found = lexicon.choose("auto", dataset.name, words, labels, language=dataset.info.language)
-            self._lexicon = (dataset.name, found)
-        return self._lexicon[1]
+    @property
+    def unit(self) -> Unit:
+        """What the dataset's texts are measured in."""
+        return unit_of(self.dataset.info.language) if self.dataset is not None else "words"
 
     def _table(self) -> Table:
         assert self.dataset is not None
         return self.dataset.table(self.split)
 
+    # Searches
 
-def detail_of(row: Row) -> str:
-    """One line about a row: its words and characters."""
-    words, characters = len(row.text.split()), len(row.text)
-    return f"{words} word{'' if words == 1 else 's'} · {characters} characters"
+    async def search(self, selection: Selection) -> AsyncIterator[Rows]:
+        """The rows of a selection, yielded again and again while more are found; a later search ends this one.
+
+        Raises as ``Scan``.
+        """
+        from aat_datasets.scanning import Scan, keep, recall
+
+        if self._searched is not None:
+            self._searched.interrupt()
+        assert self.dataset is not None
+        table = self._searched = self._searched or self._table().beside()
+        kept = self.dataset.folder / f"counts-{self.split}-{selection.unit}.json"
+        scan = self._scan = await self._search(lambda: Scan(table, selection))
+        rows = Rows(scan, self._table())
+        if not selection.any:
+            await self._search(lambda: recall(scan, kept))
+            yield rows
+            await self._search(table.groups)  # the file's footer is read then: a search begins at once
+        while self._scan is scan and not scan.complete:
+            await self._search(lambda: scan.advance_for(STEP, SCREENFUL))
+            if self._scan is scan:
+                yield rows
+        if self._scan is scan and not selection.any:
+            await self._search(lambda: keep(scan, kept))
+
+    async def sorted(self, rows: Rows, chosen: Chosen, run: Callable[[DataJob], Awaitable[Any]]) -> Rows:
+        """The same rows in the order asked for. Raises DataError.
+
+        Args:
+            run: does a job: a large split is sorted by a process of its own.
+        """
+        from aat_datasets.ordering import Ordering, write_order
+
+        table, path = self._table(), self._order_path()
+        if table.total > SORTED_HERE:
+            total = (await run(self._sorting(chosen, path)))["total"]
+        else:
+            total = await self._search(lambda: write_order(table, chosen.selection, _order(chosen), path))
+        return Rows(rows.scan, table, Ordering(path, total))
+
+    def _sorting(self, chosen: Chosen, path: Path) -> DataJob:
+        assert self.dataset is not None
+        return DataJob(
+            "order",
+            self.dataset.name,
+            split=self.split,
+            selection=msgspec.to_builtins(chosen.selection),
+            order=_order(chosen),
+            path=str(path),
+        )
+
+    def _order_path(self) -> Path:
+        if self._orders is None:
+            self._orders = Path(tempfile.mkdtemp(prefix="aat-orders-"))
+        self._made += 1
+        return self._orders / f"{self._made}.parquet"
+
+    async def window(self, rows: Rows, start: int, stop: int) -> list[Glimpse]:
+        if rows.at_hand(start, stop):
+            return rows.window(start, stop)
+        return await self._run(lambda: rows.window(start, stop))
+
+    async def place(self, rows: Rows, row: int) -> int:
+        return await self._run(lambda: rows.place(row))
+
+    async def full(self, glimpse: Glimpse) -> Row | None:
+        """A row with all of its text and its target."""
+        table = self._table()
+        return await self._run(lambda: table.row(glimpse.row))
+
+    async def overlap(self) -> dict[str, int]:
+        """``test in train`` → rows of test whose text is also in train."""
+        from aat_datasets.overlap import overlap
+
+        dataset = self.dataset
+        assert dataset is not None
+        return await self._search(lambda: overlap(dataset))
+
+
+def _order(chosen: Chosen) -> str:
+    """The table's word for an order: lengths are sorted by what they are shown in."""
+    return chosen.order.replace("size", "words" if chosen.selection.unit == "words" else "length")

@@ -14,13 +14,14 @@ class PaneMessage(Message):
 
 
 class ProbeText(PaneMessage):
-    """Open Adversarial with ``text`` in its probe."""
+    """Open Adversarial with ``text`` in its probe; with ``attack``, look for an edit that breaks the model on it."""
 
     pane = "adversarial"
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, attack: bool = False) -> None:
         super().__init__()
         self.text = text
+        self.attack = attack
 
 
 class AttackTarget(PaneMessage):

@@ -1,4 +1,4 @@
-"""A dataset's row in full: label, text, target, and what each preprocessing step changes."""
+"""A dataset's row in full: label, text, target, what each preprocessing step changes, ids, and what may replace a word."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from rich.text import Text
 from aat_datasets.records import Row
 
 from ..terminal import visible
-from .dataset_view import SHOWN, StepEffect, Substitutes, detail_of
+from .row_words import Numbers, StepEffect, Substitutes
 from .themes import plain
 from .widgets.painted import clip
 
-__all__ = ["row_detail"]
+__all__ = ["detail_of", "row_detail"]
 
 COMPARED = 300  # words of a step's text whose changes are marked
 LISTED = 40  # words whose substitutes are listed
+NUMBERED = 120  # words whose ids are shown
+SHOWN = 3_000  # characters of a text that are shown
 SUBSTITUTES = 4  # of a word
 
 
 def row_detail(
-    row: Row, effects: Sequence[StepEffect], colours: dict[str, str], substitutes: Substitutes | None = None
+    row: Row,
+    effects: Sequence[StepEffect],
+    colours: dict[str, str],
+    substitutes: Substitutes | None = None,
+    numbers: Numbers | None = None,
 ) -> Text:
-    """The detail as text; ``colours`` are the theme's variables, ``effects`` and ``substitutes`` may come later."""
+    """The detail as text; ``colours`` are the theme's variables. All but the row may come later."""
     muted, faint, accent = (plain(colours, name) for name in ("muted", "faint", "accent"))
     foreground = plain(colours, "foreground")
     text = Text()
@@ -53,20 +59,40 @@ def row_detail(
     text.append(f"→ {len(words)} word{'' if len(words) == 1 else 's'} for the model", muted)
     distinct = len(set(words))
     text.append(f", {distinct} different\n" if distinct < len(words) else "\n", muted)
+    if numbers is not None:
+        _append_numbers(text, numbers, colours)
     if substitutes is not None:
         _append_substitutes(text, substitutes, distinct, colours)
     return text
 
 
+def _append_numbers(text: Text, numbers: Numbers, colours: dict[str, str]) -> None:
+    """Every word with its id; one that the vocabulary has not got has none."""
+    muted, faint, foreground = (plain(colours, name) for name in ("muted", "faint", "foreground"))
+    unknown = sum(number is None for _, number in numbers.words)
+    text.append(f"\ntokens · ids · {visible(numbers.source)}", muted)
+    text.append(f" · {unknown} unknown\n" if unknown else "\n", plain(colours, "warning"))
+    for word, number in numbers.words[:NUMBERED]:
+        text.append(clip(word, 24), foreground)
+        text.append(
+            " unknown " if number is None else f" {number}  ", plain(colours, "warning") if number is None else faint
+        )
+    more = len(numbers.words) - NUMBERED
+    text.append(f"… {more} more\n" if more > 0 else "\n", muted)
+
+
 def _append_substitutes(text: Text, found: Substitutes, distinct: int, colours: dict[str, str]) -> None:
-    """A line for every word that has synonyms: the words an attack or an adversary may put in its place."""
-    muted = plain(colours, "muted")
-    text.append(f"\nsubstitutes · {len(found.words)} of {distinct} words · {visible(found.source)}\n", muted)
-    for word, others in list(found.words.items())[:LISTED]:
+    """A line for every word that can be replaced, by synonyms or by misspellings of itself."""
+    muted, accent = plain(colours, "muted"), plain(colours, "accent")
+    text.append(f"\nsubstitutes · {len(found.words)} of {distinct} words · {visible(found.source)}, ", muted)
+    text.append("misspelt\n", accent)
+    for word, (synonyms, variants) in list(found.words.items())[:LISTED]:
         text.append(f"{clip(word, 24)} ", plain(colours, "foreground"))
-        shown = others[:SUBSTITUTES]
+        shown = synonyms[:SUBSTITUTES]
         text.append(", ".join(clip(other, 24) for other in shown), plain(colours, "primary"))
-        text.append(f" +{len(others) - len(shown)}\n" if len(others) > len(shown) else "\n", muted)
+        text.append(f" +{len(synonyms) - len(shown)}" if len(synonyms) > len(shown) else "", muted)
+        text.append(" · " if synonyms and variants else "", muted)
+        text.append(", ".join(clip(other, 24) for other in variants) + "\n", accent)
     if len(found.words) > LISTED:
         text.append(f"… {len(found.words) - LISTED} words more\n", muted)
 
@@ -87,6 +113,12 @@ def _append_changes(text: Text, before: str, after: str, plain: str, accent: str
         text.append(word, style)
     if len(after) > SHOWN:
         text.append(f" … {len(after) - SHOWN} characters more")
+
+
+def detail_of(row: Row) -> str:
+    """One line about a row: its words and characters."""
+    words, characters = len(row.text.split()), len(row.text)
+    return f"{words} word{'' if words == 1 else 's'} · {characters} characters"
 
 
 def _cut(text: str) -> str:

@@ -71,6 +71,7 @@ class AdversarialPane(Pane):
         self._name = ""
         self._asking: Asking | None = None
         self._probed = ("", -1)  # a text that was put into the probe, and its true class
+        self._to_break = ""  # a text to attack once the probe has it
 
     def compose(self) -> ComposeResult:
         yield AttackControls(self.workbench.runs_root, id="controls")
@@ -163,7 +164,11 @@ class AdversarialPane(Pane):
 
     def receive(self, message: PaneMessage) -> None:
         if isinstance(message, ProbeText):
+            again = self.probe.text == message.text
+            self._to_break = message.text if message.attack else ""
             self.probe.put(message.text)
+            if again and message.attack:
+                self.on_probe_panel_typed()
         elif isinstance(message, AttackTarget):
             self.controls.target = message.target
             self.table.focus()
@@ -411,6 +416,9 @@ class AdversarialPane(Pane):
 
     def on_probe_panel_typed(self) -> None:
         self._probing.typed()
+        if self._to_break:
+            text, self._to_break = self._to_break, ""
+            self._probing.break_it(text)
 
     def on_probe_panel_break_it(self, event: ProbePanel.BreakIt) -> None:
         self._probing.break_it(event.text)

@@ -1,7 +1,7 @@
 """A table for any number of rows: it holds the pages in view and draws the lines in view, nothing else.
 
-Rows come from a coroutine ``fetch(start, stop)``, a page at a time; pages no longer in view are not asked for. Cells
-are clipped by their width on the screen, so that a row never wraps.
+Rows come from a coroutine ``fetch(start, stop)``, a page at a time, those in view first, then the one the cursor is on
+its way to; pages no longer in view are not asked for. Cells are clipped by their width on the screen, so that a row never wraps.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -79,7 +79,11 @@ def clip(text: str, width: int, *, right: bool = False) -> str:
 
 
 class VirtualTable(ScrollView, can_focus=True):
-    """See the module. Posts ``Moved`` when the cursor comes to another row, ``Chosen`` on enter or double click."""
+    """See the module.
+
+    Posts ``Moved`` when the cursor comes to another row, ``Chosen`` on enter or double click, ``Headed`` on a click on
+    a column's title.
+    """
 
     DEFAULT_CSS = """
     VirtualTable { height: 1fr; width: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
@@ -111,6 +115,9 @@ class VirtualTable(ScrollView, can_focus=True):
     class Chosen(Moved):
         """Row ``index`` was chosen."""
 
+    class Headed(Moved):
+        """The title of column ``index`` was clicked."""
+
     def __init__(
         self,
         columns: Sequence[Column],
@@ -131,6 +138,8 @@ class VirtualTable(ScrollView, can_focus=True):
         self._pages: OrderedDict[int, Sequence[Row]] = OrderedDict()
         self._generation = 0
         self._loading = False
+        self._stale: set[int] = set()  # pages to fetch again although they are shown
+        self._down = True  # where the cursor went last
 
     # Rows
 
@@ -143,6 +152,22 @@ class VirtualTable(ScrollView, can_focus=True):
         self._fetch = fetch
         self._reset(total, keep_cursor)
 
+    def grow(self, total: int) -> None:
+        """There are ``total`` rows now, those there were being the same; fewer than before: all are fetched anew."""
+        if total < self._total:
+            self._generation += 1
+            self._pages.clear()
+        elif total > self._total:
+            self._stale.add(self._total // PAGE)  # the last page may have been short
+        else:
+            return
+        self._total = total
+        self.virtual_size = Size(self.size.width, total + self._head)
+        self.cursor = min(self.cursor, max(0, total - 1))
+        if any(map(self._lacks, self._visible_pages())):
+            self._want()
+        self.refresh()
+
     def set_list(self, rows: Sequence[Row], *, keep_cursor: bool = True) -> None:
         """Show rows that are in memory."""
         self._fetch = None
@@ -152,6 +177,7 @@ class VirtualTable(ScrollView, can_focus=True):
         self._generation += 1
         self._total = total
         self._pages.clear()
+        self._stale.clear()
         for start in range(0, len(rows), PAGE):
             self._pages[start // PAGE] = rows[start : start + PAGE]
         self.virtual_size = Size(self.size.width, total + self._head)
@@ -176,6 +202,18 @@ class VirtualTable(ScrollView, can_focus=True):
         last = min(self._total, first + max(1, self.size.height))
         return list(range(first // PAGE, max(0, last - 1) // PAGE + 1)) if self._total else []
 
+    def _wanted_pages(self) -> list[int]:
+        """The pages in view, and one more in the direction of the cursor."""
+        pages = self._visible_pages()
+        if pages:
+            ahead = pages[-1] + 1 if self._down else pages[0] - 1
+            if 0 <= ahead * PAGE < self._total:
+                pages.append(ahead)
+        return pages
+
+    def _lacks(self, page: int) -> bool:
+        return page not in self._pages or page in self._stale
+
     def _want(self) -> None:
         if self._fetch is not None and not self._loading:
             self._loading = True
@@ -185,13 +223,15 @@ class VirtualTable(ScrollView, can_focus=True):
         """Fetch what is in view until nothing in view is missing; what left the view meanwhile is not fetched."""
         try:
             while self._fetch is not None:
-                missing = [page for page in self._visible_pages() if page not in self._pages]
+                missing = [page for page in self._wanted_pages() if self._lacks(page)]
                 if not missing:
                     return
-                page, generation = missing[0], self._generation
-                rows = await self._fetch(page * PAGE, min(self._total, (page + 1) * PAGE))
-                if generation == self._generation:
+                page, generation, total = missing[0], self._generation, self._total
+                rows = await self._fetch(page * PAGE, min(total, (page + 1) * PAGE))
+                whole = (page + 1) * PAGE <= total or total == self._total  # else it has grown meanwhile
+                if generation == self._generation and whole:
                     self._pages[page] = rows
+                    self._stale.discard(page)
                     while len(self._pages) > KEPT_PAGES:
                         self._pages.popitem(last=False)
                     self.refresh()
@@ -257,8 +297,11 @@ class VirtualTable(ScrollView, can_focus=True):
         return max(0, min(cursor, self._total - 1)) if self._total else 0
 
     def watch_cursor(self, before: int, now: int) -> None:
+        self._down = now >= before
         if self._total:
             self._scroll_to_cursor()
+            if any(map(self._lacks, self._wanted_pages())):
+                self._want()
             self.post_message(self.Moved(self, now))
 
     def _scroll_to_cursor(self) -> None:
@@ -287,6 +330,16 @@ class VirtualTable(ScrollView, can_focus=True):
             self.cursor = index
             if event.chain == 2:
                 self.action_choose()
+        elif event.y < self._head and (column := self._column_at(event.x)) is not None:
+            self.post_message(self.Headed(self, column))
+
+    def _column_at(self, x: int) -> int | None:
+        left = 1
+        for place, cells in enumerate(self._widths(self.size.width)):
+            if left <= x < left + cells:
+                return place
+            left += cells + 2
+        return None
 
     def on_resize(self) -> None:
         self.virtual_size = Size(self.size.width, self._total + self._head)
