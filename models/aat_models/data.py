@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
@@ -115,7 +114,7 @@ def _encode(
                     if split == "train":
                         for line in text:
                             count.update(line.split())
-                pickle.dump(piece._asdict(), file, protocol=5)
+                _write(file, piece)
     table = WordTable.counted(counts[0], config.data.vocabulary, config.data.min_count)
     output = WordTable.counted(counts[1], _OUTPUT_WORDS) if wants_output else None
     for split in names:
@@ -183,10 +182,20 @@ def _new(text: str, seen: set[bytes]) -> bool:
     return len(seen) > before
 
 
+def _write(file: BinaryIO, piece: _Piece) -> None:
+    # A text may hold what UTF-8 has no bytes for: a lone surrogate. It goes and comes back as what it is.
+    texts = [[text.encode("utf-8", "surrogatepass") for text in part] for part in (piece.words, piece.outputs)]
+    content = msgspec.msgpack.encode((*texts, piece.labels, piece.rows))
+    file.write(len(content).to_bytes(8, "little") + content)
+
+
 def _read(path: Path) -> Iterator[_Piece]:
     with path.open("rb") as file:
-        while file.peek(1):
-            yield _Piece(**pickle.load(file))
+        while head := file.read(8):
+            content = file.read(int.from_bytes(head, "little"))
+            words, outputs, labels, rows = msgspec.msgpack.decode(content)
+            texts = [[text.decode("utf-8", "surrogatepass") for text in part] for part in (words, outputs)]
+            yield _Piece(texts[0], labels, rows, texts[1])
 
 
 def _lexicon(config: Config, dataset: Dataset, train: EncodedSplit, table: WordTable) -> Lexicon:
