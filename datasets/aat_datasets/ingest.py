@@ -8,12 +8,8 @@ dataset or none, and two processes that ingest the same dataset at once do not m
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import secrets
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +19,7 @@ import msgspec
 from aat_datasets import splitting
 from aat_datasets.card import Card, Derive, File, Reader
 from aat_datasets.errors import DataError
+from aat_datasets.placing import place, sweep, temporary
 from aat_datasets.readers import identifier, literal, path_literal
 from aat_datasets.sources import Progress
 from aat_datasets.staging import DIGEST, Reject, Stage, extras, stage
@@ -38,7 +35,6 @@ GROUP = 20_480
 
 MAX_LABELS = 2000
 _MEMORY = "1GB"  # what DuckDB may hold; the rest of a large file waits on disk
-_STALE = 24 * 3600  # seconds after which an abandoned temporary folder is removed
 
 
 class Meta(msgspec.Struct, kw_only=True):
@@ -82,14 +78,14 @@ def ingest(
     too many rejected lines, no rows, or no space left; nothing is left behind then.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder.parent)
-    work = _temporary(folder)
+    sweep(folder.parent)
+    work = temporary(folder)
     try:
         meta, rejects = _write(card, files, reader, work, recipe or card.recipe(), allow_rejects, progress)
         shutil.rmtree(work / "stage")
         there = read_meta(folder)
         if there is None or (there.recipe, there.fingerprint) != (meta.recipe, meta.fingerprint):
-            _place(work, folder)  # else another process has just written the same
+            place(work, folder)  # else another process has just written the same
         return meta, rejects
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror or error}", "nothing was kept") from None
@@ -298,41 +294,3 @@ def _write_rejects(con: Any, rejects: list[Reject], out: Path) -> None:
     if rejects:
         con.execute("INSERT INTO rejected SELECT unnest(?), unnest(?), unnest(?)", columns)
     con.execute(f"COPY rejected TO {literal(str(out))} (FORMAT parquet)")
-
-
-def _place(work: Path, folder: Path) -> None:
-    """Rename the finished folder into place; the last of two processes wins, both having written the same."""
-    marker = work / "meta.json"
-    with marker.open("rb+") as file:
-        os.fsync(file.fileno())
-    for _ in range(20):
-        if folder.exists():
-            old = _temporary(folder)
-            with contextlib.suppress(FileNotFoundError):  # another process moved it first
-                folder.rename(old / "was")
-            shutil.rmtree(old, ignore_errors=True)
-        try:
-            work.rename(folder)
-            return
-        except OSError:
-            if not folder.exists():
-                raise
-            time.sleep(0.01)
-    raise DataError(f"{folder}: another process keeps writing it")
-
-
-def _temporary(folder: Path) -> Path:
-    """A new folder beside ``folder``, with the permissions of the user's umask (mkdtemp would shut others out)."""
-    work = folder.parent / f".tmp-{folder.name}-{os.getpid()}-{secrets.token_hex(4)}"
-    work.mkdir()
-    return work
-
-
-def _sweep(root: Path) -> None:
-    """Remove temporary folders that a killed process left a day ago."""
-    for left in root.glob(".tmp-*"):
-        try:
-            if time.time() - left.stat().st_mtime > _STALE:
-                shutil.rmtree(left, ignore_errors=True)
-        except OSError:
-            continue  # its owner removed it just now

@@ -16,16 +16,8 @@ import msgspec
 from aat_datasets.card import Card, File, Reader
 from aat_datasets.converting import Converted, converted
 from aat_datasets.errors import DataError
-from aat_datasets.readers import (
-    column_names,
-    holds_line_ends,
-    identifier,
-    line_numbers,
-    literal,
-    relation,
-    requote,
-    unclosed,
-)
+from aat_datasets.line_ends import holds_line_ends, line_numbers, requote, unclosed
+from aat_datasets.readers import column_names, identifier, literal, relation
 
 __all__ = ["DIGEST", "Reject", "Stage", "extras", "stage"]
 
