@@ -18,9 +18,9 @@ from aat_datasets.card import Card, Columns, File, Reader, Source, dump, parse
 from aat_datasets.errors import DataError, UnknownNameError
 
 CSV = b"text,label\n" + b"".join(b"text number %d,%s\n" % (i, (b"no", b"yes")[i % 2]) for i in range(60))
-SMALL = ["ag_news-subset", "banking77", "bitext_cs", "clinc150", "dailydialog", "hate_offensive", "hatecheck", "multi30k",
-         "sms_spam", "sst2", "sst2-sentences", "tinyshakespeare"]  # fmt: skip
-SHIPPED = [*SMALL, "ag_news", "imdb", "support"]
+SMALL = ["ag_news-subset", "banking77", "bitext_cs", "chnsenticorp", "clinc150", "dailydialog", "hate_offensive", "hatecheck",
+         "multi30k", "sms_spam", "sst2", "sst2-sentences", "thucnews_titles-subset", "tinyshakespeare"]  # fmt: skip
+SHIPPED = [*SMALL, "ag_news", "imdb", "support", "support-zh"]
 
 
 def digest(data: bytes, tmp_path: Path) -> str:

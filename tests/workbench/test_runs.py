@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from aat_datasets.errors import CheckpointError, ConfigError, InputError, UnknownNameError
+from aat_models import config as configs
 from aat_models.config import Config
 from aat_models.events import Checkpointed, Evaluation, Notice, Resumed, Started, Step
 from aat_workbench import checkpoints, control, liveness
@@ -24,6 +25,7 @@ from aat_workbench.runs import (
     find_run,
     history,
     list_runs,
+    resolve,
     resolve_target,
     runs_root,
 )
@@ -414,3 +416,13 @@ def test_remove(run: RunFolder) -> None:
     run.remove()
     assert not run.path.exists() and tail.poll() == []
     assert list_runs(run.path.parent) == []
+
+
+def test_a_chinese_dataset_is_segmented_unless_asked_otherwise(tmp_path: Path) -> None:
+    made = RunFolder.create(configs.apply(Config(), {"data.dataset": "support-zh"}), tmp_path).config
+    assert made.data.preprocess == ["normalise", "lowercase", "segment"]
+    assert resolve(made, made.run) == made, "going on with a run changes nothing"
+    own = configs.apply(Config(), {"data.dataset": "support-zh", "data.preprocess": "normalise, segment"})
+    assert RunFolder.create(own, tmp_path).config.data.preprocess == ["normalise", "segment"]
+    english = RunFolder.create(configs.apply(Config(), {"data.dataset": "support"}), tmp_path).config
+    assert english.data.preprocess == Config().data.preprocess

@@ -26,6 +26,7 @@ from aat_datasets.errors import ConfigError, InputError, UnknownNameError
 from aat_models import config as configs
 from aat_models.config import Config
 from aat_workbench import durable
+from aat_workbench.runs import in_its_language
 
 if TYPE_CHECKING:
     from aat_workbench.attack_request import AttackRequest
@@ -158,7 +159,7 @@ def _cell(file: _File, block: Block, encoder: str, method: str, seed: int, attac
         "data.dataset": block.dataset, "model.encoder": encoder, "seed": seed, "run": name, "train.threads": 1,
         **block.settings, **file.methods[method],
     }  # fmt: skip
-    config = configs.apply(Config(), settings)
+    config = in_its_language(configs.apply(Config(), settings))
     content = msgspec.json.encode([config, attacks, n, file.seed], order="sorted")
     key = hashlib.sha256(content).hexdigest()[:16]
     return Cell(name, block.dataset, encoder, method, seed, config, attacks, n, block.note, key)

@@ -35,7 +35,7 @@ from aat_models import config as configs
 from aat_models.config import Config
 from aat_models.events import Notice, Progress
 from aat_workbench import jobs
-from aat_workbench.runs import RunFolder, find_run
+from aat_workbench.runs import RunFolder, find_run, in_its_language
 from aat_workbench.status import RunStatus
 
 __all__ = ["Sweep", "Trial", "read", "rows", "run_sweep"]
@@ -89,7 +89,9 @@ def read(path: Path) -> Sweep:
         name = "-".join([file.name, *(_slug(value) for value in values.values())])
         if name in trials:
             raise ConfigError(f"{path}: two trainings would be called {name}", "choose values that differ in letters")
-        trials[name] = Trial(name, values, configs.apply(Config(), {**file.base, **values, "run": name}))
+        trials[name] = Trial(
+            name, values, in_its_language(configs.apply(Config(), {**file.base, **values, "run": name}))
+        )
     return Sweep(file.name, file.parallel, list(trials.values()))
 
 
