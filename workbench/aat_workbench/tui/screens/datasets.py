@@ -110,7 +110,7 @@ class DatasetsPane(Pane):
             with Vertical(id="left"):
                 with Vertical(id="datasets-box", classes="box") as box:
                     box.border_title = "Datasets"
-                    columns = [Column("", 1), Column("name"), Column("rows", 10, right=True)]
+                    columns = [Column("", 1), Column("name"), Column("rows", 5, right=True)]
                     yield VirtualTable(columns, header=False, empty="looking…", id="datasets-list")
                 yield DatasetCounts(id="counts")
             with Vertical(id="right"):
@@ -203,7 +203,10 @@ class DatasetsPane(Pane):
 
     def _show_list(self) -> None:
         current = self.reader.dataset.name if self.reader.dataset else ""
-        self.datasets_table.set_list([info_row(info, current) for info in self._infos])
+        rows = [info_row(info, current) for info in self._infos]
+        wide = max((len(count.text) for _, _, count in rows), default=5)
+        self.datasets_table.set_columns([Column("", 1), Column("name"), Column("rows", wide, right=True)])
+        self.datasets_table.set_list(rows)
 
     def _explain(self) -> None:
         """Say in the detail what the dataset under the cursor is, while none of its rows is shown."""
