@@ -241,7 +241,7 @@ def _type(terminal: PseudoTerminal, word: str, seen: Callable[[], bool]) -> floa
 
 def _clear(terminal: PseudoTerminal) -> None:
     terminal.press(ENTER)
-    time.sleep(0.2)
+    time.sleep(1.0)  # the table has the focus then, and takes the key
     _press(terminal, b"x", lambda: "contains…" in terminal.text() and _ready(terminal))
     time.sleep(0.3)
 

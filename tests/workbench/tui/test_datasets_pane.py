@@ -93,7 +93,7 @@ async def test_filters_find_texts_labels_and_conditions(films: Path) -> None:
         app.query_one("#filter", TextInput).value = "= row <"
         await until(pilot, lambda: "Parser Error" in screen_text(app) or "syntax" in screen_text(app))
         app.query_one("#filter", TextInput).value = "no such text"
-        await sees(pilot, "0 of 400 rows")
+        await sees(pilot, "0 of 400 rows", "no row is like that")
         await pilot.press("p")
         assert app.panes.current == "datasets"
 

@@ -56,18 +56,51 @@ async def test_a_million_rows_are_shown_a_page_at_a_time() -> None:
         app.table.set_rows(1_000_000, fetch)
         app.table.focus()
         await until(pilot, lambda: "text 0 " in app.lines()[1])
-        assert asked == [(0, PAGE)]
+        await until(pilot, lambda: len(asked) == 2)
+        assert asked == [(0, PAGE), (PAGE, 2 * PAGE)]  # what is in view, and what the cursor would come to
         await pilot.press("end")
         await until(pilot, lambda: "text 999999" in app.lines()[-1])
-        assert asked[-1] == (999_900, 1_000_000)
+        assert asked[2:] == [(999_900, 1_000_000)]
         for page in range(2 * KEPT_PAGES):
             app.table.cursor = 500_000 + page * 10 * PAGE
             await until(pilot, lambda: f"text {app.table.cursor} " in "\n".join(app.lines()))
         assert len(app.table._pages) <= KEPT_PAGES
-        assert len(asked) <= 2 + 2 * 2 * KEPT_PAGES
+        assert len(asked) <= 3 + 3 * 2 * KEPT_PAGES
         await pilot.press("home")
         await until(pilot, lambda: "text 0 " in app.lines()[1])
         assert app.table.cursor == 0
+
+
+async def test_a_table_grows_under_its_cursor() -> None:
+    app = TableApp()
+    asked: list[tuple[int, int]] = []
+
+    async def fetch(start: int, stop: int) -> list[Row]:
+        asked.append((start, stop))
+        return rows_of(start, stop)
+
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.table.set_rows(3, fetch)
+        await until(pilot, lambda: "text 2 " in app.lines()[3])
+        app.table.cursor = 2
+        app.table.grow(1_000)
+        await until(pilot, lambda: "text 9 " in app.lines()[10])
+        assert app.table.cursor == 2 and app.table.total == 1_000
+        assert asked[:2] == [(0, 3), (0, PAGE)]
+        app.table.grow(1)
+        await until(pilot, lambda: "text 1 " not in "\n".join(app.lines()))
+        assert app.table.cursor == 0
+
+
+async def test_a_click_on_a_title_says_which() -> None:
+    app = TableApp()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.table.set_list(rows_of(0, 40))
+        await pilot.pause()
+        await pilot.click(VirtualTable, offset=(12, 0))
+        await pilot.click(VirtualTable, offset=(3, 0))
+        assert app.table.cursor == 0
+        assert [app.table._column_at(x) for x in (0, 1, 8, 9, 11, 55)] == [None, 0, 0, None, 1, 2]
 
 
 async def test_pages_that_left_the_view_are_not_fetched_and_old_answers_are_dropped() -> None:

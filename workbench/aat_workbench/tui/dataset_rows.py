@@ -43,7 +43,7 @@ MEANINGS = {
 }
 
 
-def info_row(info: DatasetInfo, current: str) -> Row:
+def info_row(info: DatasetInfo, current: str) -> tuple[Cell, Cell, Cell]:
     sign, colour = STATES[info.state]
     known = [count for count in info.splits.values() if count >= 0]
     rows = grouped(sum(known)) if known and len(known) == len(info.splits) else ""

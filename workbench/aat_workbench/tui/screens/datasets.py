@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["DatasetsPane"]
 
 SECONDS_OF_REST = 0.1  # after the last key in the filter
+SECONDS_OF_OLD_ROWS = 0.5  # before a search that has found nothing shows that
 SECONDS_BETWEEN_COUNTS = 0.3  # while a search goes on
 ORDERS = ("row", "size", "-size", "label", "text")  # that the key turns through
 
@@ -109,7 +110,7 @@ class DatasetsPane(Pane):
             with Vertical(id="left"):
                 with Vertical(id="datasets-box", classes="box") as box:
                     box.border_title = "Datasets"
-                    columns = [Column("", 1), Column("name"), Column("rows", 10, right=True)]
+                    columns = [Column("", 1), Column("name"), Column("rows", 5, right=True)]
                     yield VirtualTable(columns, header=False, empty="looking…", id="datasets-list")
                 yield DatasetCounts(id="counts")
             with Vertical(id="right"):
@@ -202,7 +203,10 @@ class DatasetsPane(Pane):
 
     def _show_list(self) -> None:
         current = self.reader.dataset.name if self.reader.dataset else ""
-        self.datasets_table.set_list([info_row(info, current) for info in self._infos])
+        rows = [info_row(info, current) for info in self._infos]
+        wide = max((len(count.text) for _, _, count in rows), default=5)
+        self.datasets_table.set_columns([Column("", 1), Column("name"), Column("rows", wide, right=True)])
+        self.datasets_table.set_list(rows)
 
     def _explain(self) -> None:
         """Say in the detail what the dataset under the cursor is, while none of its rows is shown."""
@@ -268,10 +272,11 @@ class DatasetsPane(Pane):
             await asyncio.sleep(rest)
         if self.reader.dataset is None:
             return
-        first = True
+        first, began = True, time.monotonic()
         try:
             async for rows in self.reader.search(self.selection):
-                if first and (rows.total or rows.scan.complete):
+                # Rows of the filter before stay only as long as a blink: then they would be taken for its rows.
+                if first and (rows.total or rows.scan.complete or time.monotonic() - began > SECONDS_OF_OLD_ROWS):
                     first = False
                     self._show_rows(rows)
                     if self._chosen.order != "row":
@@ -309,7 +314,10 @@ class DatasetsPane(Pane):
         """The search has gone on: say how far, and show what it has counted."""
         scan, shown = rows.scan, self._shown
         if shown is not None and shown.scan is scan:
+            self.rows_table.empty = "no row is like that" if scan.complete else "searching…"
             self.rows_table.grow(shown.total)
+            if not shown.total:
+                self.rows_table.refresh()
         now = time.monotonic()
         if scan.complete or now - self._counted > SECONDS_BETWEEN_COUNTS:
             self._counted = now

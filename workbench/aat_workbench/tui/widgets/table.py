@@ -129,7 +129,7 @@ class VirtualTable(ScrollView, can_focus=True):
     ) -> None:
         super().__init__(id=id)
         self._columns = list(columns)
-        self._empty = empty
+        self.empty = empty  # what stands in place of rows
         self._head = 1 if header else 0
         self._quiet = quiet  # the cursor shows only while the table has the focus
         self._ascii = not utf8_locale()
@@ -256,9 +256,9 @@ class VirtualTable(ScrollView, can_focus=True):
             return self._line([Cell(column.title) for column in self._columns], width, head, variables)
         index = round(self.scroll_y) + y - self._head
         if index >= self._total:
-            if self._total == 0 and y == self._head and self._empty:
+            if self._total == 0 and y == self._head and self.empty:
                 return Strip(
-                    [Segment(" " + clip(self._empty, max(0, width - 1)), base + Style(color=plain(variables, "muted")))]
+                    [Segment(" " + clip(self.empty, max(0, width - 1)), base + Style(color=plain(variables, "muted")))]
                 )
             return Strip.blank(width, base)
         style = base
