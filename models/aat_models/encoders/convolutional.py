@@ -41,13 +41,14 @@ class ConvolutionalEncoder(nn.Module):
         found = F.pad(vectors(distinct), (0, 0, 1, 0))  # (1 + N, E): before a text stands a vector of zeros
         places = torch.from_numpy(texts) + 1
         mask = mask_of(torch.from_numpy(lengths), places.shape[1])
-        parts = [masked_max(_sums(f, found, places), mask) + f.bias for f in self.filters]
-        return torch.tanh(self.dense(torch.relu(torch.cat(parts, dim=-1))))
+        layers = [layer for layer in self.filters if isinstance(layer, nn.Conv1d)]
+        largest = torch.cat([masked_max(_sums(layer, found, places), mask) for layer in layers], dim=-1)
+        bias = torch.cat([layer.bias for layer in layers if layer.bias is not None])
+        return torch.tanh(self.dense(torch.relu(largest + bias)))
 
 
-def _sums(layer: nn.Module, found: Tensor, places: Tensor) -> Tensor:
+def _sums(layer: nn.Conv1d, found: Tensor, places: Tensor) -> Tensor:
     """Responses ``(B, T, H)``, bias aside, of one width's filters to the windows that end at each of ``places`` ``(B, T)``."""
-    assert isinstance(layer, nn.Conv1d)
     height, across, width = layer.weight.shape
     given = found @ layer.weight.permute(1, 2, 0).reshape(across, width * height)  # what a word adds at each place
     windows = F.pad(places, (width - 1, 0)).unfold(1, width, 1) * width + torch.arange(width)  # (B, T, W)
