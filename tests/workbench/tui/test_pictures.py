@@ -78,10 +78,10 @@ async def compare(pilot: Pilot[None], name: str, theme: str = "dark") -> None:
 async def test_datasets(runs: Path, theme: str) -> None:
     app = app_on(runs, "datasets", theme)
     async with app.run_test(size=SIZE) as pilot:
-        await sees(pilot, "words for the model")
+        detail = app.query_one("#detail", Static)
+        await until(pilot, lambda: "words for the model" in str(detail.visual))
         await pilot.press("down", "down", "down")
         told = ("tokens · ids", "substitutes · ")
-        detail = app.query_one("#detail", Static)
         await until(pilot, lambda: "Row 3 " in screen_text(app) and all(text in str(detail.visual) for text in told))
         await until(pilot, lambda: "counted" not in screen_text(app))
         await compare(pilot, "datasets", theme)

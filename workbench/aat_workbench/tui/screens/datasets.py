@@ -241,7 +241,7 @@ class DatasetsPane(Pane):
         self._overlap = None
         self._reset_filter()
         self._search()
-        if self.datasets_table.has_focus:
+        if self.screen.focused in (None, self.datasets_table):  # none: the list's focus is still on its way
             self.rows_table.focus(scroll_visible=False)
 
     # Rows
