@@ -381,10 +381,12 @@ def test_synonyms_of_an_inflected_word_are_those_of_its_base_form():
 
 
 def test_synonyms_that_are_not_there_are_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    import nltk
+    import nltk.corpus
 
     monkeypatch.setenv("AAT_MIRROR", str(tmp_path))
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    fresh = nltk.corpus.LazyCorpusLoader("wordnet", nltk.corpus.WordNetCorpusReader)
+    monkeypatch.setattr(nltk.corpus, "wordnet", fresh)  # another test may have loaded it from where it is
     with pytest.raises(DataError, match="counter-fitted"):
         attack(tiny.TinyVictim(), [], find("textfooler-cf"))
     with pytest.raises(DataError, match="WordNet"):

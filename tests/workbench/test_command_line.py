@@ -101,7 +101,7 @@ def finished(root: Path, name: str, *, accuracy: float = 0.9, **changes: Any) ->
     ("words", "message"),
     [
         (("runs", "show", "nowhere"), "no run named 'nowhere'"),
-        (("train", "--dataset", "suport"), "did you mean support?"),
+        (("train", "--dataset", "suport"), "did you mean support or support-zh?"),
         (("train", "--set", "train.epochs=five"), "train.epochs: expected float, got 'five'"),
         (("train", "--set", "train.epoch=5"), "did you mean train.epochs"),
         (("train", "--set", "lr"), "expected KEY=VALUE"),

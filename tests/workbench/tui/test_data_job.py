@@ -76,7 +76,7 @@ async def test_stopped_work_leaves_nothing(home: Path, tmp_path: Path, how: str)
     job = DataJob("add", "mine", files=[str(raw)])
     task = asyncio.create_task(job.run())
     for _ in range(2_000):
-        if any(home.glob(".tmp-mine-*/stage/*")):
+        if any(home.glob(".tmp-mine-*/*")):
             break
         await asyncio.sleep(0.01)
     else:
