@@ -27,6 +27,7 @@ PAGE_DOWN, ENTER, ESCAPE = b"\x1b[6~", b"\r", b"\x1b"
 PLACES, PAGES = 10, 20
 WORDS = (("1 of 1 000 rows", "everythousandth"), ("1 of 100 rows", "everyhundredth"))
 RARE = "everymillionth"
+_LABEL = "(?:angry|calm|glad|sad) "  # after a row's number; ids of tokens stand alone
 _WAITING = re.compile(r"│\s+…\s\s")  # a row whose page is on its way
 
 
@@ -196,7 +197,7 @@ def _page(terminal: PseudoTerminal, rows: int) -> Generator[str, None, dict[str,
 
 def _holds(terminal: PseudoTerminal, row: int) -> bool:
     text = terminal.text()
-    return "Go to which row" not in text and re.search(rf"│\s+{row}\s\s\w", text) is not None and _ready(terminal)
+    return "Go to which row" not in text and re.search(rf"│\s+{row}\s\s{_LABEL}", text) is not None and _ready(terminal)
 
 
 def _press(terminal: PseudoTerminal, keys: bytes, seen: Callable[[], bool]) -> float:
@@ -223,7 +224,7 @@ def _find(terminal: PseudoTerminal) -> Generator[str, None, dict[str, float]]:
         _clear(terminal)
         yield f"filter {word}: {found[name]:.0f} ms"
     began = time.perf_counter()
-    first = _type(terminal, RARE, lambda: re.search(r"│\s+\d*500000\s\s\w", _filtered(terminal)) is not None)
+    first = _type(terminal, RARE, lambda: re.search(rf"│\s+\d*500000\s\s{_LABEL}", _filtered(terminal)) is not None)
     found["1 of 1 000 000 rows, the first one"] = round(first, 1)
     yield f"filter {RARE}: {first:.0f} ms"
     last = _wait(terminal, lambda: "searched" not in terminal.text(), 120.0)
@@ -255,6 +256,6 @@ def _filtered(terminal: PseudoTerminal) -> str:
 def _full(terminal: PseudoTerminal, word: str) -> bool:
     """Whether every line of the table shows a row, and the rows are those of the filter."""
     text = _filtered(terminal)
-    shown = [int(number) for number in re.findall(r"│\s+(\d+)\s\s\w", text)]
+    shown = [int(number) for number in re.findall(rf"│\s+(\d+)\s\s{_LABEL}", text)]
     step = 100 if word == "everyhundredth" else 1_000
     return len(shown) >= terminal.lines - 8 and all(row % step == step // 2 for row in shown)

@@ -37,6 +37,7 @@ CUT = 600  # characters of a text that a window of rows brings
 CHUNK = 1_000  # rows read at once where they lie side by side: that costs as much as reading a hundred
 CHUNKS = 8
 STEP = 0.08  # seconds a search goes on between two looks at what it found
+FIRST_PAGE = 0.4  # seconds that the first page of a split has to itself
 SCREENFUL = 50  # matches that are shown as soon as they are there
 SORTED_HERE = 200_000  # rows of a split that are sorted in this process; larger ones in one of their own
 
@@ -188,7 +189,9 @@ class Reader:
         if not selection.any:
             await self._search(lambda: recall(scan, kept))
             yield rows
-            await self._search(table.groups)  # the file's footer is read then: a search begins at once
+            await asyncio.sleep(FIRST_PAGE)
+            if self._scan is scan:
+                await self._search(table.groups)  # the file's footer is read then: a search begins at once
         while self._scan is scan and not scan.complete:
             await self._search(lambda: scan.advance_for(STEP, SCREENFUL))
             if self._scan is scan:
