@@ -138,7 +138,7 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = msgspec.field(default_factory=lambda: ["encoder", "joint"])
     beta: Annotated[float, help("weight of the adversarial loss", ge=0)] = 1.0
     mu: Annotated[float, help("weight of cross-entropy on adversarial samples beside the KL term", ge=0)] = 0.5
-    gamma: Annotated[float, help("aat: weight of the distance between words and their substitutes", ge=0)] = 2.0
+    gamma: Annotated[float, help("aat: weight of the distance between words and their substitutes", ge=0)] = 1.0
     budget: Annotated[float, help("share of a text's words an adversary may change", gt=0, le=1)] = 0.3
     epsilon: Annotated[
         float, help("methods in a ball: its radius, relative to the norm of the text's word vectors", gt=0)

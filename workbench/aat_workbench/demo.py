@@ -35,6 +35,7 @@ SMALL: dict[str, Any] = {
     "train.lr": 4e-3,
     "train.evaluate_limit": 400,
     "surface.source": "dataset",
+    "adversary.gamma": 0.25,  # more costs sixteen intents over two points of clean accuracy
 }
 
 
