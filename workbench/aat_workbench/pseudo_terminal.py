@@ -54,7 +54,9 @@ class PseudoTerminal:
         self.screen: Any = pyte.Screen(self.columns, self.lines)
         self._emulator: Any = pyte.ByteStream(self.screen)
         self._command = list(command)
-        self._environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})}
+        given = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})}
+        # The size is the terminal's own, whatever the variables say of another one.
+        self._environment = {name: value for name, value in given.items() if name not in ("COLUMNS", "LINES")}
         self._process: subprocess.Popen[bytes] | None = None
         self._master = -1
         self.started = 0.0

@@ -66,9 +66,9 @@ async def test_the_first_ready_dataset_is_open_with_its_figures(films: Path) -> 
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: pane_of(app).row is not None and "→" in screen_text(app))
         await sees(pilot, "films · train · 400 rows", "●  films")
+        await until(pilot, lambda: any("negative" in line and "160" in line for line in lines(app, "labels")))
         check_cells(app)
         assert "Take 0: a stirring , funny" in lines(app)[1]
-        assert any("negative" in line and "160" in line for line in lines(app, "labels"))
         assert any("positive" in line and "240" in line for line in lines(app, "labels"))
         assert sum(int(line.split()[1]) for line in lines(app, "lengths") if line.strip()) == 400
 
