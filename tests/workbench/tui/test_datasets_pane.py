@@ -116,6 +116,7 @@ async def test_the_detail_shows_what_each_step_does(films: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await sees(pilot, "words for the model")
         await sees(pilot, "normalise  no change", "lowercase", "take 0:", "tokenise")
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "rows")
         await pilot.press("down")
         await sees(pilot, "Row 1 ")
 
