@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aat_datasets.errors import EngineError, InputError
+from aat_workbench.data_bench_side import bench_card
 
 __all__ = ["PARTS", "bench_data"]
 
@@ -105,20 +106,11 @@ def _stream(work: Path, rows: int, figures: dict[str, Any]) -> Iterator[str]:
 
 def _write_card(path: Path, dataset: Path) -> None:
     """A card under which the folder is found as it is."""
-    from aat_datasets.card import Card, Columns, Derive, dump
+    from aat_datasets.card import dump
     from aat_datasets.ingest import read_meta
 
     meta = read_meta(dataset)
-    card = Card(
-        name="bench",
-        title="bench",
-        task="classification",
-        language="en",
-        columns=Columns(text=["body"], label="kind"),
-        sources=[],
-        licence="made by the benchmark",
-        derive=Derive(dev=0.1, test=0.1),
-    )
+    card = bench_card(derive=True)
     if meta is None or meta.recipe != card.recipe():
         raise EngineError(f"{dataset}: not the dataset that was made")
     path.write_text(dump(card), encoding="utf-8")

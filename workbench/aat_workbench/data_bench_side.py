@@ -13,9 +13,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["PIECES", "main"]
+if TYPE_CHECKING:
+    from aat_datasets.card import Card
+
+__all__ = ["PIECES", "bench_card", "main"]
 
 _WORDS = 5000
 _SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu".split()  # noqa: SIM905
@@ -53,13 +56,11 @@ def copy(path: str, folder: str) -> dict[str, Any]:
     return {"bytes": size}
 
 
-def ingest(path: str, folder: str, derive: bool) -> dict[str, Any]:
-    """The same file as a dataset: one split, or dev and test drawn from it."""
-    from aat_datasets.card import Card, Columns, Derive, File, Reader
-    from aat_datasets.ingest import ingest as into
+def bench_card(derive: bool) -> Card:
+    """The card of the file that the bench makes: one split, or dev and test drawn from it."""
+    from aat_datasets.card import Card, Columns, Derive
 
-    shutil.rmtree(folder, ignore_errors=True)
-    card = Card(
+    return Card(
         name="bench",
         title="bench",
         task="classification",
@@ -69,7 +70,15 @@ def ingest(path: str, folder: str, derive: bool) -> dict[str, Any]:
         licence="made by the benchmark",
         derive=Derive(dev=0.1, test=0.1) if derive else None,
     )
-    meta, rejects = into(card, [(File(split="train"), Path(path))], Reader(format="csv"), Path(folder))
+
+
+def ingest(path: str, folder: str, derive: bool) -> dict[str, Any]:
+    """The same file as a dataset: one split, or dev and test drawn from it."""
+    from aat_datasets.card import File, Reader
+    from aat_datasets.ingest import ingest as into
+
+    shutil.rmtree(folder, ignore_errors=True)
+    meta, rejects = into(bench_card(derive), [(File(split="train"), Path(path))], Reader(format="csv"), Path(folder))
     return {"rows": sum(meta.splits.values()), "rejects": len(rejects)}
 
 
