@@ -12,6 +12,7 @@ import msgspec
 from aat_datasets import masking
 from aat_datasets.label_noise import label_noise
 from aat_datasets.near_duplicates import near_duplicates
+from aat_datasets.overlap import overlap
 from aat_datasets.readers import path_literal
 
 if TYPE_CHECKING:
@@ -165,10 +166,9 @@ def _repeats(dataset: Dataset, limit: int) -> dict[str, Any]:
         row = con.execute(
             "SELECT count(*) FROM (SELECT 1 FROM texts GROUP BY digest HAVING count(DISTINCT label) > 1)"
         ).fetchone()
-        across = _across(con, list(dataset.splits))
     return {
         "duplicates": {split: dict(counts).get(split, 0) for split in dataset.splits},
-        "across": across,
+        "across": overlap(dataset),
         "repeated": [
             Repeated(
                 text=text,
@@ -180,18 +180,6 @@ def _repeats(dataset: Dataset, limit: int) -> dict[str, Any]:
         ],
         "contradictions": int(row[0]) if row else 0,
     }
-
-
-def _across(con: Any, names: list[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for number, base in enumerate(names):
-        for other in names[number + 1 :]:
-            [(count,)] = con.execute(
-                """SELECT count(*) FROM texts WHERE split = ? AND digest IN (SELECT digest FROM texts WHERE split = ?)""",
-                [other, base],
-            ).fetchall()
-            found[f"{other} in {base}"] = int(count)
-    return found
 
 
 def _controls(dataset: Dataset) -> dict[str, int]:
