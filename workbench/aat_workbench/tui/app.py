@@ -18,7 +18,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.reactive import reactive
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import ContentSwitcher, Static
 
 from ..terminal import visible
@@ -73,7 +73,10 @@ class WorkbenchApp(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(str(number), f"open_pane('{entry.name}')", entry.title, show=False, id=f"pane.{entry.name}")
+            # Priority: what is typed next reaches the pane it opens, however fast it is typed.
+            Binding(
+                str(number), f"open_pane('{entry.name}')", entry.title, show=False, id=f"pane.{entry.name}", priority=True
+            )
             for number, entry in enumerate(PANES, start=1)
         ),
         Binding("question_mark", "pane_help", "help", key_display="?", id="app.help"),
@@ -159,6 +162,13 @@ class WorkbenchApp(App[None]):
         after = switcher.get_child_by_id(name, Pane)
         after.shown()
         return after
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "open_pane":  # a form keeps its screen, a line that is typed into its digits
+            return not isinstance(self.screen, ModalScreen) and not (
+                self.focused is not None and self.focused.check_consume_key("1", "1")
+            )
+        return super().check_action(action, parameters)
 
     async def action_open_pane(self, name: str) -> None:
         await self.open_pane(name)

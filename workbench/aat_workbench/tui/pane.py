@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast, runtime_checkable
 
 from textual.containers import Vertical
+from textual.widget import Widget
 
 from .messages import PaneMessage
 
@@ -92,5 +93,10 @@ class Pane(Vertical, can_focus=False):
             return
         for widget in self.query("*"):
             if widget.focusable:
-                widget.focus(scroll_visible=False)
+                self.focus_on(widget)
                 return
+
+    def focus_on(self, widget: Widget) -> None:
+        """Focus ``widget`` of this pane now, so that the next key reaches it; nothing while another pane is in view."""
+        if self.display:
+            self.screen.set_focus(widget, scroll_visible=False)

@@ -160,7 +160,7 @@ class AdversarialPane(Pane):
         self.controls.refresh_targets()
         focused = self.screen.focused
         if focused is None or self not in focused.ancestors_with_self:
-            self.table.focus()
+            self.focus_on(self.table)
 
     def receive(self, message: PaneMessage) -> None:
         if isinstance(message, ProbeText):
@@ -171,7 +171,7 @@ class AdversarialPane(Pane):
                 self.on_probe_panel_typed()
         elif isinstance(message, AttackTarget):
             self.controls.target = message.target
-            self.table.focus()
+            self.focus_on(self.table)
 
     def commands(self) -> Iterable[PaneCommand]:
         yield PaneCommand("Attack", f"Run the recipe against {visible(self.controls.target)}", self.action_attack)
@@ -281,7 +281,7 @@ class AdversarialPane(Pane):
         self._stored = None
         self._name = f"{params['recipe']} on {clip(target, 32)}"
         self.table.reset(self._labels)
-        self.table.focus()
+        self.focus_on(self.table)
         params["save"] = target != TINY
         self._attacks.start(target, params)
         self.refresh_bindings()
@@ -404,7 +404,7 @@ class AdversarialPane(Pane):
 
     def action_probe(self) -> None:
         """Type a text."""
-        self.probe.input.focus()
+        self.focus_on(self.probe.input)
 
     def action_probe_this(self, which: str) -> None:
         """Put a text of the result under the cursor into the probe."""
@@ -424,10 +424,10 @@ class AdversarialPane(Pane):
         self._probing.break_it(event.text)
 
     def on_probe_panel_left(self) -> None:
-        self.table.focus()
+        self.focus_on(self.table)
 
     def on_field_left(self) -> None:
-        self.table.focus()
+        self.focus_on(self.table)
 
     def _found_for_probe(self, result: AttackResult, labels: list[str]) -> None:
         self.verdict.show(result, labels, "your text")
@@ -461,7 +461,7 @@ class AdversarialPane(Pane):
 
     def on_find_line_left(self, event: FindLine.Left) -> None:
         event.stop()
-        self.table.focus()
+        self.focus_on(self.table)
 
     def action_class(self) -> None:
         """Only the texts of the class of the one under the cursor; again: all."""

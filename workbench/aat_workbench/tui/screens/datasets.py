@@ -166,7 +166,7 @@ class DatasetsPane(Pane):
 
     def focus_first(self) -> None:
         table = self.rows_table if self.reader.dataset is not None else self.datasets_table
-        table.focus(scroll_visible=False)
+        self.focus_on(table)
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width < 110, "-narrow")
@@ -242,7 +242,7 @@ class DatasetsPane(Pane):
         self._reset_filter()
         self._search()
         if self.screen.focused in (None, self.datasets_table):  # none: the list's focus is still on its way
-            self.rows_table.focus(scroll_visible=False)
+            self.focus_on(self.rows_table)
 
     # Rows
 
@@ -405,16 +405,16 @@ class DatasetsPane(Pane):
         self.action_back()
 
     def action_back(self) -> None:
-        self.rows_table.focus(scroll_visible=False)
+        self.focus_on(self.rows_table)
 
     def action_filter(self) -> None:
-        self.query_one("#filter", Input).focus()
+        self.focus_on(self.query_one("#filter", Input))
 
     def action_labels(self) -> None:
-        self.query_one("#labels", VirtualTable).focus()
+        self.focus_on(self.query_one("#labels", VirtualTable))
 
     def action_lengths(self) -> None:
-        self.query_one("#lengths", VirtualTable).focus()
+        self.focus_on(self.query_one("#lengths", VirtualTable))
 
     def action_split(self) -> None:
         if self.reader.dataset is not None:

@@ -136,13 +136,13 @@ class GeneratePane(Pane):
         self.controls.refresh_targets()
         focused = self.screen.focused
         if focused is None or self not in focused.ancestors_with_self:
-            self.prompt.focus()
+            self.focus_on(self.prompt)
 
     def receive(self, message: PaneMessage) -> None:
         if isinstance(message, GenerateFrom):
             self.controls.target = message.target
             self.prompt.put(message.prompt)
-            self.prompt.focus()
+            self.focus_on(self.prompt)
 
     def commands(self) -> Iterable[PaneCommand]:
         yield PaneCommand("Prompt", "Type a prompt", self.action_prompt)
@@ -217,7 +217,7 @@ class GeneratePane(Pane):
         if self.writing:
             self.workers.cancel_group(self, "generate")
         elif self.prompt.has_focus:
-            self.tokens.focus()
+            self.focus_on(self.tokens)
 
     def _flush(self) -> None:
         grown, self._grown = self._grown, []
@@ -268,11 +268,11 @@ class GeneratePane(Pane):
         if replies:
             here = replies.index(self._shown) if self._shown in replies else 0
             self._show_reply(replies[(here - 1) % len(replies)])
-            self.tokens.focus()
+            self.focus_on(self.tokens)
 
     def action_prompt(self) -> None:
         """Type a prompt."""
-        self.prompt.focus()
+        self.focus_on(self.prompt)
 
     def action_target(self) -> None:
         """Choose model A."""
@@ -285,7 +285,7 @@ class GeneratePane(Pane):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.prompt.focus()
+        self.focus_on(self.prompt)
 
     def on_field_left(self) -> None:
-        self.tokens.focus()
+        self.focus_on(self.tokens)

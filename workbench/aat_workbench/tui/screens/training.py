@@ -91,9 +91,9 @@ class TrainingPane(Pane):
 
     def focus_first(self) -> None:
         if self._ordered:
-            self.query_one("#runs", VirtualTable).focus(scroll_visible=False)
+            self.focus_on(self.query_one("#runs", VirtualTable))
         else:
-            self.query_one(Overview).focus(scroll_visible=False)
+            self.focus_on(self.query_one(Overview))
 
     # What is shown
 
