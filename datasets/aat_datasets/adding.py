@@ -11,6 +11,7 @@ import msgspec
 
 from aat_datasets import shelf, sources
 from aat_datasets.card import Card, Columns, Derive, File, Reader, Source, check_name
+from aat_datasets.converting import members
 from aat_datasets.errors import DataError
 from aat_datasets.guessing import Guess, guess
 from aat_datasets.ingest import ingest
@@ -78,8 +79,8 @@ def add(
     found = guess(placed[0][1], text=text, label=label, target=target, encoding=encoding, header=header)
     for _, path in placed[1:]:
         _same_kind(path, placed[0][1], found.reader)
-    card = _card(name, title, language, found, placed, seed)
-    located = list(zip(card.sources[0].files, (path for _, path in placed), strict=True))
+    located = _located(placed, found, alone=len(placed) == 1 and not splits)
+    card = _card(name, title, language, found, [file for file, _ in located], seed)
     meta, rejects = ingest(
         card, located, found.reader, data_root() / name, allow_rejects=allow_rejects, progress=progress
     )
@@ -99,7 +100,11 @@ def add(
 
 def split_of(path: Path) -> str | None:
     """The split a file's name speaks of; None where it speaks of none, or of two."""
-    words = set(re.split(r"[^a-z]+", path.name.lower()))
+    return _split_named(path.name)
+
+
+def _split_named(name: str) -> str | None:
+    words = set(re.split(r"[^a-z]+", name.lower()))
     found = {_SPLITS[word] for word in words if word in _SPLITS}
     return found.pop() if len(found) == 1 else None
 
@@ -126,14 +131,27 @@ def _same_kind(path: Path, first: Path, reader: Reader) -> None:
         raise DataError(f"{path.name} is not of the same kind as {first.name}", "add files of one kind")
 
 
-def _card(name: str, title: str, language: str, found: Guess, placed: list[tuple[str, Path]], seed: int) -> Card:
-    files = [
-        File(split=split, path=str(path), sha256=sources.sha256_of(path), size=path.stat().st_size)
-        for split, path in placed
-    ]
+def _located(placed: list[tuple[str, Path]], found: Guess, alone: bool) -> list[tuple[File, Path]]:
+    """Each file, a JSON document once for every array in it. Those of a document alone may name their splits."""
+    located: list[tuple[File, Path]] = []
+    for split, path in placed:
+        sha256, size = sources.sha256_of(path), path.stat().st_size
+        keys = {key: _split_named(key) for key in members(path)} if found.members else {}
+        if alone and any(keys.values()):
+            keys = {key: named for key, named in keys.items() if named}
+        else:
+            keys = dict.fromkeys(keys or [""], split)
+        located += [
+            (File(split=of or split, path=str(path), sha256=sha256, size=size, member=key), path)
+            for key, of in keys.items()
+        ]
+    return located
+
+
+def _card(name: str, title: str, language: str, found: Guess, files: list[File], seed: int) -> Card:
     c = found.columns
     task: Task = "classification" if c.label else "seq2seq" if c.target else "language-model"
-    given = {split for split, _ in placed}
+    given = {file.split for file in files}
     # Nothing is derived from data that has no train split: it is there to be tested on.
     dev, test = (0.0 if split in given else 0.1 for split in ("dev", "test"))
     derive = Derive(dev=dev, test=test, seed=seed) if "train" in given and (dev or test) else None
@@ -146,5 +164,5 @@ def _card(name: str, title: str, language: str, found: Guess, placed: list[tuple
         sources=[Source(kind="mirror", reader=found.reader, files=files)],
         licence="not stated",
         derive=derive,
-        note="added from " + ", ".join(path.name for _, path in placed),
+        note="added from " + ", ".join(dict.fromkeys(Path(file.path).name for file in files)),
     )

@@ -11,6 +11,7 @@ import json
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -18,7 +19,7 @@ from aat_datasets.card import File, Reader
 from aat_datasets.errors import DataError
 from aat_datasets.readers import as_utf8, open_bytes
 
-__all__ = ["Converted", "converted", "peek"]
+__all__ = ["Converted", "converted", "members", "peek"]
 
 _CHUNK = 1 << 20
 _ODD = re.compile(rb'[\x00-\x1f"\\]')
@@ -66,19 +67,39 @@ def converted(files: Sequence[tuple[File, Path]], reader: Reader, work: Path, nu
     return Converted(copy, used, lines)
 
 
-def peek(path: Path, reader: Reader, count: int) -> list[dict[str, Any]]:
-    """The first objects of a JSON array; of arrays in it, objects whose keys are positions, from ``1``."""
-    found: list[dict[str, Any]] = []
+def peek(path: Path, reader: Reader, count: int, member: str = "") -> list[dict[str, Any]]:
+    """The first objects of a JSON array, or the first turns of conversations.
+
+    Of arrays in the array: objects whose keys are positions, from ``1``. ``member``: the key of an array in a document.
+    """
+    if reader.turns:
+        turns = islice(_conversations(path, reader.turns), count)
+        return [found for _, row in turns if (found := _object(row)) is not None]
+    if member:
+        return list(islice(_objects(_member(path, path, member), reader.names), count))
     with open_bytes(path) as file:
-        for _, element in _elements(path, file):
-            if isinstance(element, dict):
-                found.append(cast("dict[str, Any]", element))
-            elif isinstance(element, list):
-                names = reader.names or map(str, range(1, 1 + len(cast("list[Any]", element))))
-                found.append(dict(zip(names, cast("list[Any]", element), strict=False)))
-            if len(found) == count:
-                break
-    return found
+        return list(islice(_objects(_elements(path, file), reader.names), count))
+
+
+def _objects(elements: Iterable[tuple[int, Any]], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for _, element in elements:
+        if isinstance(element, dict):
+            yield cast("dict[str, Any]", element)
+        elif isinstance(element, list):
+            cells = cast("list[Any]", element)
+            yield dict(zip(names or map(str, range(1, 1 + len(cells))), cells, strict=False))
+
+
+def members(path: Path) -> list[str]:
+    """The keys of a JSON document whose values are arrays of records; empty for an array. Raises DataError."""
+    with open_bytes(path) as file:
+        if file.read(_CHUNK).lstrip(codecs.BOM_UTF8 + _BLANK.encode())[:1] != b"{":
+            return []
+    return [
+        key
+        for key, value in _load(path, path).items()
+        if isinstance(value, list) and value and all(isinstance(one, list | dict) for one in cast("list[Any]", value))
+    ]
 
 
 def _quoted(text: bytes) -> bytes:
@@ -170,6 +191,14 @@ def _rows(elements: Iterable[tuple[int, Any]], names: Sequence[str]) -> Iterator
 
 def _member(path: Path, source: Path, member: str) -> Iterator[tuple[int, Any]]:
     """The array under a key. The whole document is in memory: its members come in any order."""
+    rows: Any = _load(path, source).get(member)
+    if not isinstance(rows, list):
+        raise DataError(f"{path}: no array under {member!r}")
+    yield from enumerate(cast("list[Any]", rows), 1)
+
+
+def _load(path: Path, source: Path) -> dict[str, Any]:
+    """A whole document; empty where it is no object."""
     try:
         with open_bytes(source) as file:
             document: Any = json.loads(file.read())
@@ -177,10 +206,7 @@ def _member(path: Path, source: Path, member: str) -> Iterator[tuple[int, Any]]:
         raise DataError(f"{path}: not JSON: {_DEEP}") from None
     except ValueError as error:
         raise DataError(f"{path}: not JSON: {error}") from None
-    rows: Any = cast("dict[str, Any]", document).get(member) if isinstance(document, dict) else None
-    if not isinstance(rows, list):
-        raise DataError(f"{path}: no array under {member!r}")
-    yield from enumerate(cast("list[Any]", rows), 1)
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
 
 
 def _elements(path: Path, file: IO[bytes]) -> Iterator[tuple[int, Any]]:

@@ -7,16 +7,18 @@ labels are few, always there, and mostly beside the text.
 from __future__ import annotations
 
 import codecs
+import json
 import re
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from aat_datasets.card import Columns, Reader
-from aat_datasets.converting import peek
+from aat_datasets.converting import members, peek
 from aat_datasets.errors import DataError
-from aat_datasets.readers import column_names, path_literal, records, sniff
+from aat_datasets.readers import column_names, first_lines, path_literal, records, sniff
 
 __all__ = ["Guess", "guess"]
 
@@ -32,11 +34,15 @@ _MANY = 400  # a guessed label column has at most this many distinct values in t
 
 
 class Guess(msgspec.Struct, kw_only=True):
-    """Columns and reader settings found by looking at a file. ``known``: all its columns."""
+    """Columns and reader settings found by looking at a file.
+
+    ``known``: all its columns. ``members``: the keys of a JSON document under which its records are; else empty.
+    """
 
     reader: Reader
     columns: Columns
     known: list[str]
+    members: list[str]
 
 
 def guess(
@@ -59,11 +65,16 @@ def guess(
             raise DataError(f"unknown encoding {encoding!r}", "utf-8, utf-16, latin-1, gb18030 …") from None
     if reader.format in ("csv", "tsv"):
         reader.header = _has_header(records(path, reader, 50)) if header is None else header
-    if reader.format == "json":
-        objects = peek(path, reader, _SAMPLE)
+    turns = _turns(path, reader)
+    reader.turns = turns if text in (None, turns) and target in (None, "reply") else ""
+    found = members(path) if reader.format == "json" else []
+    if reader.format == "json" or reader.turns:
+        objects = [one for key in found or [""] for one in peek(path, reader, _SAMPLE, key)]
         known = list(dict.fromkeys(key for one in objects for key in one))
         sample = {name: [_cell(one.get(name)) for one in objects] for name in known}
         reader.names = known if known and all(name.isdecimal() for name in known) else []
+        if not known:
+            raise DataError(f"{path}: no records in it", "an array of objects, or arrays of them under keys")
     else:
         with duckdb.connect() as con:
             known = column_names(path, reader, con)
@@ -75,6 +86,8 @@ def guess(
         if name and name not in known:
             raise DataError(f"{path.name}: no column named {name!r}", f"columns: {', '.join(known[:30])}")
     free = [column for column in known if column not in chosen.values()]
+    if reader.turns:
+        text, target = text or reader.turns, "reply"
     if target is None:
         target = _guess_target(free, sample) if text is not None or len(free) > 1 else ""
         free = [column for column in free if column != target]
@@ -84,15 +97,33 @@ def guess(
         label = _guess_label(free, known, text, sample)
     if not text:
         raise DataError(f"{path.name}: no column looks like text", f"name it with --text; columns: {', '.join(known)}")
-    return Guess(reader=reader, columns=Columns(text=[text], label=label or "", target=target or ""), known=known)
+    return Guess(
+        reader=reader, columns=Columns(text=[text], label=label or "", target=target or ""), known=known, members=found
+    )
+
+
+def _turns(path: Path, reader: Reader) -> str:
+    """The key of a conversation's turns: most records have a list of texts there; '' where there is none."""
+    if reader.format != "jsonl":
+        return ""
+    lines = [line for line in first_lines(path, reader, 50) if line.strip()]
+    counts: Counter[str] = Counter()
+    for line in lines:
+        try:
+            value: Any = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        record = cast("dict[str, Any]", value if isinstance(value, dict) else {})
+        for key, cell in record.items():
+            turns = cast("list[Any]", cell if isinstance(cell, list) else [])
+            if len(turns) > 1 and all(isinstance(turn, str) and " " in turn.strip() for turn in turns[:2]):
+                counts[key] += 1
+    best = counts.most_common(1)
+    return best[0][0] if best and 2 * best[0][1] > len(lines) else ""
 
 
 def _sample(path: Path, reader: Reader, known: list[str], con: Any) -> dict[str, list[str]]:
     """Column → its values in the first rows."""
-    import json
-
-    from aat_datasets.readers import first_lines
-
     rows: list[list[str]]
     if reader.format in ("csv", "tsv"):
         rows = _spread(records(path, reader, _READ)[1 if reader.header else 0 :])

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from aat_datasets import converting
 from aat_datasets.card import Reader
 from aat_datasets.readers import first_lines, identifier, path_literal, records
 
@@ -14,7 +15,9 @@ __all__ = ["peek"]
 CUT = 2_000  # characters of a cell
 
 
-def peek(path: Path, reader: Reader, known: list[str], count: int = 1_000) -> tuple[list[list[str]], int]:
+def peek(
+    path: Path, reader: Reader, known: list[str], count: int = 1_000, member: str = ""
+) -> tuple[list[list[str]], int]:
     """At most ``count`` rows with a cell for each of the columns ``known``, and how many more did not fit them.
 
     Cells are cut after 2,000 characters. Raises DataError.
@@ -23,7 +26,11 @@ def peek(path: Path, reader: Reader, known: list[str], count: int = 1_000) -> tu
         return _parquet(path, known, count), 0
     rows: list[list[str]] = []
     bad = 0
-    for row in _records(path, reader, known, count + int(reader.header)):
+    if reader.format == "json" or reader.turns:
+        found: list[list[str] | None] = [_cells(one, known) for one in converting.peek(path, reader, count, member)]
+    else:
+        found = _records(path, reader, known, count + int(reader.header))
+    for row in found:
         if row is None or len(row) != len(known):
             bad += 1
         else:
@@ -44,9 +51,10 @@ def _object(line: str, known: list[str]) -> list[str] | None:
         value: Any = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(value, dict):
-        return None
-    cells: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+    return _cells(value, known) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _cells(cells: dict[str, Any], known: list[str]) -> list[str]:
     return ["" if cells.get(name) is None else str(cells.get(name)) for name in known]
 
 

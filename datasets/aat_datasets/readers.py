@@ -70,13 +70,23 @@ def sniff(path: Path) -> Reader:
         raise DataError(f"{path}: unknown kind of file", "known: .csv .tsv .jsonl .parquet .txt, also with .gz")
     if not start:
         raise DataError(f"{path}: the file is empty")
-    if known == "json" and not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+    if known == "json" and start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and _by_lines(path):
         known = "jsonl"
     encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     reader = Reader(format=cast(Any, known), encoding=encoding)
     if reader.format == "csv":
         reader.delimiter = _delimiter(first_lines(path, reader, 1))
     return reader
+
+
+def _by_lines(path: Path) -> bool:
+    """Whether a ``.json`` file that begins with an object holds one a line: its first line is one, and not all there is."""
+    lines = [line for line in first_lines(path, Reader(format="jsonl"), 100) if line.strip()]
+    try:
+        first = json.loads(lines[0])
+    except (ValueError, RecursionError):
+        return False
+    return len(lines) > 1 or not any(isinstance(value, list) for value in first.values())
 
 
 def first_lines(path: Path, reader: Reader, count: int) -> list[str]:

@@ -150,3 +150,37 @@ def test_wrong_input_is_one_line(data_home: Path, tmp_path: Path) -> None:
     add("mine", [path])
     with pytest.raises(DataError, match="there is a dataset 'mine' already"):
         add("mine", [path])
+
+
+def test_a_document_of_arrays_is_read_array_by_array_into_the_splits_they_name(data_home: Path, tmp_path: Path) -> None:
+    rows = {
+        name: [[f"a text about {label} number {k}", label] for k in range(40) for label in ("cats", "dogs")]
+        for name in ("train", "val", "test", "oos_train")
+    }
+    path = tmp_path / "intents.json"
+    path.write_text(json.dumps({**rows, "version": 1, "empty": []}, indent=1))
+    report = add("intents", [path])
+    assert report.columns.text == ["1"] and report.columns.label == "2"
+    assert report.splits == {"train": 160, "dev": 80, "test": 80}
+    assert report.derived is None
+
+
+def test_arrays_that_name_no_split_are_one_pool(data_home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    rows = [{"body": f"a text of {k} words", "kind": "ab"[k % 2]} for k in range(100)]
+    path.write_text(json.dumps({"north": rows[:50], "south": rows[50:]}))
+    report = add("rows", [path])
+    assert report.rows == 100 and set(report.splits) == {"train", "dev", "test"}
+
+
+@pytest.mark.parametrize("given", [{}, {"text": "dialog", "label": "act", "target": "reply"}])
+def test_lists_of_turns_are_conversations(data_home: Path, tmp_path: Path, given: dict[str, str]) -> None:
+    path = tmp_path / "talk.jsonl"
+    turns = ["hello there you", "good to see you", "how was your day", "it was quite fine"]
+    lines = [{"dialog": [f"{turn} {k}" for turn in turns], "act": [1, 2, 1, 2], "day": "monday"} for k in range(60)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    report = add("talk", [path], **given)
+    assert report.columns.text == ["dialog"] and report.columns.target == "reply" and report.columns.label == "act"
+    assert report.rows == 180
+    row = next(iter(catalog.open_dataset("talk").examples("train", limit=1)))
+    assert row.target is not None and row.target != row.text

@@ -21,6 +21,8 @@ EXPECTED = {
     "ag_news/train_subset_30k.csv.gz": ("3", "1", ""),
     "banking77/train.csv.gz": ("text", "category", ""),
     "bitext_cs/train.csv.gz": ("utterance", "intent", ""),
+    "clinc150/data_full.json.gz": ("1", "2", ""),
+    "dailydialog/train.jsonl.gz": ("dialog", "act", "reply"),
     "chnsenticorp/train.tsv.gz": ("text", "label", ""),
     "hate_offensive_davidson/labeled_data.csv.gz": ("tweet", "class", ""),
     "hatecheck/test_suite_cases.csv.gz": ("test_case", "label_gold", ""),
@@ -62,7 +64,7 @@ def rows_of(name: str) -> tuple[list[str], list[list[str]]]:
 
 
 @pytest.mark.parametrize("header", [True, False], ids=["names that say nothing", "no names"])
-@pytest.mark.parametrize("name", [name for name, (_, label, _) in EXPECTED.items() if label])
+@pytest.mark.parametrize("name", [name for name, (_, label, _) in EXPECTED.items() if label and "json" not in name])
 def test_columns_of_unknown_names(mirror: Path, tmp_path: Path, name: str, header: bool) -> None:
     columns, rows = rows_of(name)
     path = tmp_path / "rows.csv"

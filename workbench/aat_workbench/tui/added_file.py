@@ -104,7 +104,7 @@ def look_at(path: Path, chosen: Selected | None = None) -> Look:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     found = guess(path)
-    rows, bad = peek(path, found.reader, found.known)
+    rows, bad = peek(path, found.reader, found.known, member=next(iter(found.members), ""))
     c = found.columns
     columns = chosen or Selected(c.text[0], c.label, c.target)
     return Look(found.known, columns, rows, len(rows) + bad, bad, found.reader.format)

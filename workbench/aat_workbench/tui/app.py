@@ -75,7 +75,12 @@ class WorkbenchApp(App[None]):
         *(
             # Priority: what is typed next reaches the pane it opens, however fast it is typed.
             Binding(
-                str(number), f"open_pane('{entry.name}')", entry.title, show=False, id=f"pane.{entry.name}", priority=True
+                str(number),
+                f"open_pane('{entry.name}')",
+                entry.title,
+                show=False,
+                id=f"pane.{entry.name}",
+                priority=True,
             )
             for number, entry in enumerate(PANES, start=1)
         ),
