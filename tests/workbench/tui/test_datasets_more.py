@@ -289,6 +289,8 @@ async def test_a_text_without_spaces_is_measured_in_characters(tmp_path: Path, m
         await sees(pilot, "Characters", "chars")
         check_cells(app)
         assert {glimpse.size for glimpse in pane._glimpses.values()} == {9, 18, 27}
+        await sees(pilot, "segment", "房间 很")
+        assert "1 word" not in screen_text(app)
         await pilot.press("w", "end", "enter")
         await sees(pilot, "characters")
         await until(pilot, lambda: pane._glimpses and all(len(row.text) >= 25 for row in pane._glimpses.values()))

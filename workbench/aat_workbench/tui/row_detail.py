@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from aat_datasets.chinese import has_han
 from aat_datasets.records import Row
 
 from ..terminal import visible
@@ -116,8 +117,10 @@ def _append_changes(text: Text, before: str, after: str, plain: str, accent: str
 
 
 def detail_of(row: Row) -> str:
-    """One line about a row: its words and characters."""
+    """One line about a row: its words and characters, of Chinese the characters alone."""
     words, characters = len(row.text.split()), len(row.text)
+    if has_han(row.text):
+        return f"{characters} characters"
     return f"{words} word{'' if words == 1 else 's'} · {characters} characters"
 
 

@@ -88,19 +88,25 @@ class RowWords:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     async def effects(self, text: str) -> list[StepEffect]:
-        """What each step of the default pipeline does to the beginning of a text."""
+        """What each step of the dataset's default pipeline does to the beginning of a text."""
+        steps = self._steps()
 
         def work() -> list[StepEffect]:
             from aat_datasets.preprocess import Pipeline
 
             before = text[:TRACED]
             found: list[StepEffect] = []
-            for step, after in Pipeline(DataConfig().preprocess).trace(before):
+            for step, after in Pipeline(steps).trace(before):
                 found.append(StepEffect(step, after, after != before))
                 before = after
             return found
 
         return await self._think(work)
+
+    def _steps(self) -> tuple[str, ...]:
+        from aat_datasets.preprocess import normal_steps
+
+        return normal_steps(self.dataset.info.language if self.dataset is not None else "en")
 
     # Numbers
 
@@ -117,7 +123,7 @@ class RowWords:
                 self._table = await self._think(lambda: (key, f"run {run[1]}", _load(checkpoint)))
             else:
                 texts, _ = await self._read(lambda: _sample(dataset, NUMBERED))
-                self._table = await self._think(lambda: (key, f"{len(texts)} train texts", _count(texts)))
+                self._table = await self._think(lambda: (key, f"{len(texts)} train texts", _count(texts, self._steps())))
         assert self._table is not None
         _, source, table = self._table
         return await self._think(lambda: _numbers(source, table, text))
@@ -166,13 +172,13 @@ def _load(checkpoint: Path) -> WordTable:
     return WordTable.load(checkpoint / "tokenizer.json")
 
 
-def _count(texts: Sequence[str]) -> WordTable:
+def _count(texts: Sequence[str], steps: Sequence[str]) -> WordTable:
     """The vocabulary that a training with the default config would make of these texts."""
     from aat_datasets.preprocess import Pipeline
     from aat_datasets.vocab import WordTable
 
     default = DataConfig()
-    return WordTable.train(Pipeline(default.preprocess).run(texts)[0], default.vocabulary, default.min_count)
+    return WordTable.train(Pipeline(steps).run(texts)[0], default.vocabulary, default.min_count)
 
 
 def _numbers(source: str, table: WordTable, text: str) -> Numbers:
