@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ import msgspec
 
 from aat_datasets import shelf, sources
 from aat_datasets.card import Card, Columns, Derive, File, Reader, Source, check_name
-from aat_datasets.converting import members
 from aat_datasets.errors import DataError
-from aat_datasets.guessing import Guess, guess
+from aat_datasets.guessing import Guess, guess, members_of, split_named
 from aat_datasets.ingest import ingest
 from aat_datasets.readers import sniff
 from aat_datasets.records import Task
@@ -21,9 +19,6 @@ from aat_datasets.sources import Progress, data_root
 from aat_datasets.staging import Reject
 
 __all__ = ["AddReport", "Guess", "add", "guess"]
-
-_SPLITS = {"train": "train", "training": "train", "dev": "dev", "valid": "dev", "validation": "dev", "val": "dev",
-           "test": "test", "testing": "test"}  # fmt: skip
 
 
 class AddReport(msgspec.Struct, kw_only=True):
@@ -100,13 +95,7 @@ def add(
 
 def split_of(path: Path) -> str | None:
     """The split a file's name speaks of; None where it speaks of none, or of two."""
-    return _split_named(path.name)
-
-
-def _split_named(name: str) -> str | None:
-    words = set(re.split(r"[^a-z]+", name.lower()))
-    found = {_SPLITS[word] for word in words if word in _SPLITS}
-    return found.pop() if len(found) == 1 else None
+    return split_named(path.name)
 
 
 def _placed(files: Sequence[Path], given: Mapping[str, Path]) -> list[tuple[str, Path]]:
@@ -136,14 +125,10 @@ def _located(placed: list[tuple[str, Path]], found: Guess, alone: bool) -> list[
     located: list[tuple[File, Path]] = []
     for split, path in placed:
         sha256, size = sources.sha256_of(path), path.stat().st_size
-        keys = {key: _split_named(key) for key in members(path)} if found.members else {}
-        if alone and any(keys.values()):
-            keys = {key: named for key, named in keys.items() if named}
-        else:
-            keys = dict.fromkeys(keys or [""], split)
+        keys = members_of(path) if found.members else {}
         located += [
-            (File(split=of or split, path=str(path), sha256=sha256, size=size, member=key), path)
-            for key, of in keys.items()
+            (File(split=(alone and named) or split, path=str(path), sha256=sha256, size=size, member=key), path)
+            for key, named in (keys or {"": ""}).items()
         ]
     return located
 

@@ -20,13 +20,15 @@ from aat_datasets.converting import members, peek
 from aat_datasets.errors import DataError
 from aat_datasets.readers import column_names, first_lines, path_literal, records, sniff
 
-__all__ = ["Guess", "guess"]
+__all__ = ["Guess", "guess", "members_of", "split_named"]
 
 _TEXT = ("text", "sentence", "review", "content", "message", "utterance", "question", "tweet", "comment", "document",
          "body", "post", "description", "source", "premise", "title", "input", "prompt")  # fmt: skip
 _LABEL = ("label", "labels", "class", "category", "sentiment", "intent", "topic", "polarity", "rating", "stars",
           "spam", "y", "tag", "gold", "score")  # fmt: skip
 _TARGET = ("target", "reply", "response", "answer", "summary", "translation", "output", "completion")
+_SPLITS = {"train": "train", "training": "train", "dev": "dev", "valid": "dev", "validation": "dev", "val": "dev",
+           "test": "test", "testing": "test"}  # fmt: skip
 _SAMPLE = 2000  # rows a guess looks at
 _READ = 40_000  # rows among which they are
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
@@ -36,13 +38,14 @@ _MANY = 400  # a guessed label column has at most this many distinct values in t
 class Guess(msgspec.Struct, kw_only=True):
     """Columns and reader settings found by looking at a file.
 
-    ``known``: all its columns. ``members``: the keys of a JSON document under which its records are; else empty.
+    ``known``: all its columns. ``members``: the keys of a JSON document under which its records are, and the splits they
+    name (none: empty), train first; of another file empty.
     """
 
     reader: Reader
     columns: Columns
     known: list[str]
-    members: list[str]
+    members: dict[str, str]
 
 
 def guess(
@@ -67,9 +70,9 @@ def guess(
         reader.header = _has_header(records(path, reader, 50)) if header is None else header
     turns = _turns(path, reader)
     reader.turns = turns if text in (None, turns) and target in (None, "reply") else ""
-    found = members(path) if reader.format == "json" else []
+    found = members_of(path) if reader.format == "json" else {}
     if reader.format == "json" or reader.turns:
-        objects = [one for key in found or [""] for one in peek(path, reader, _SAMPLE, key)]
+        objects = [one for key in found or {"": ""} for one in peek(path, reader, _SAMPLE, key)]
         known = list(dict.fromkeys(key for one in objects for key in one))
         sample = {name: [_cell(one.get(name)) for one in objects] for name in known}
         reader.names = known if known and all(name.isdecimal() for name in known) else []
@@ -100,6 +103,20 @@ def guess(
     return Guess(
         reader=reader, columns=Columns(text=[text], label=label or "", target=target or ""), known=known, members=found
     )
+
+
+def split_named(name: str) -> str | None:
+    """The split that the words of a name speak of; None where they speak of none, or of two."""
+    words = set(re.split(r"[^a-z]+", name.lower()))
+    found = {_SPLITS[word] for word in words if word in _SPLITS}
+    return found.pop() if len(found) == 1 else None
+
+
+def members_of(path: Path) -> dict[str, str]:
+    """The keys of a JSON document's arrays of records with the split each names; where some do, only those."""
+    keys = {key: split_named(key) or "" for key in members(path)}
+    named = {key: split for key, split in keys.items() if split}
+    return dict(sorted((named or keys).items(), key=lambda pair: pair[1] != "train"))
 
 
 def _turns(path: Path, reader: Reader) -> str:

@@ -39,6 +39,7 @@ class Look(msgspec.Struct, frozen=True):
     seen: int
     wrong: int
     format: str
+    splits: list[str]  # that the file holds by itself
 
     def labels_told(self) -> str:
         """The labels of the first rows with how often they occur, in a line."""
@@ -74,10 +75,11 @@ class Settings(msgspec.Struct, frozen=True):
         given = {split: Path(path).expanduser() for split, path in found.items() if path}
         return {"train": self.path, **given} if given else {}
 
-    def told(self) -> str:
-        """What will be done, in two lines."""
-        drawn = [split for split, path in (("dev", self.dev), ("test", self.test)) if not path]
-        line = f"{self.path.name} becomes the dataset {self.name}"
+    def told(self, held: Collection[str]) -> str:
+        """What will be done, in two lines, with a file that holds the splits ``held`` by itself."""
+        held = () if self.dev or self.test else held
+        drawn = [split for split, path in (("dev", self.dev), ("test", self.test)) if not path and split not in held]
+        line = f"{self.path.name} becomes the dataset {self.name}{' with its own ' if held else ''}{', '.join(held)}"
         return line + (f"\n  {' and '.join(drawn)}: a tenth of it each, drawn label by label" if drawn else "")
 
     def arguments(self) -> dict[str, Any]:
@@ -107,7 +109,15 @@ def look_at(path: Path, chosen: Selected | None = None) -> Look:
     rows, bad = peek(path, found.reader, found.known, member=next(iter(found.members), ""))
     c = found.columns
     columns = chosen or Selected(c.text[0], c.label, c.target)
-    return Look(found.known, columns, rows, len(rows) + bad, bad, found.reader.format)
+    return Look(
+        found.known,
+        columns,
+        rows,
+        len(rows) + bad,
+        bad,
+        found.reader.format,
+        list(dict.fromkeys(filter(None, found.members.values()))),
+    )
 
 
 def wrong(settings: Settings, taken: Collection[str]) -> str:

@@ -166,7 +166,7 @@ class AddingForm(ModalScreen[str | None]):
         if problem:
             self._say("✗" if settings.path.name else "", problem, "error" if settings.path.name else "muted")
             return None
-        self._say("✓", settings.told(), "success")
+        self._say("✓", settings.told(self._look.splits if self._look is not None else ()), "success")
         return settings
 
     def _say(self, sign: str, told: str, shade: str) -> None:

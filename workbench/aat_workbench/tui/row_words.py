@@ -123,7 +123,9 @@ class RowWords:
                 self._table = await self._think(lambda: (key, f"run {run[1]}", _load(checkpoint)))
             else:
                 texts, _ = await self._read(lambda: _sample(dataset, NUMBERED))
-                self._table = await self._think(lambda: (key, f"{len(texts)} train texts", _count(texts, self._steps())))
+                self._table = await self._think(
+                    lambda: (key, f"{len(texts)} train texts", _count(texts, self._steps()))
+                )
         assert self._table is not None
         _, source, table = self._table
         return await self._think(lambda: _numbers(source, table, text))
