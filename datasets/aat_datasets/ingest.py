@@ -115,8 +115,7 @@ def _write(
         groups = _groups(files)
         for number, group in enumerate(groups):
             report(number, 2 * len(groups), f"reading {group[0][1].name}")
-            digests = card.derive is not None and card.derive.pool == group[0][0].split
-            stages.append(stage(con, card, group, reader, stage_folder, number, digests))
+            stages.append(stage(con, card, group, reader, stage_folder, number))
         rejects = _check_rejects(stages, allow_rejects)
         report(len(groups), 2 * len(groups), "writing splits")
         meta = _finish(con, card, stages, work, recipe)
@@ -175,10 +174,10 @@ def _finish(con: Any, card: Card, stages: list[Stage], work: Path, recipe: str) 
     derived: dict[str, Any] | None = None
     for split, group in pools.items():
         pool = " UNION ALL ".join(staged.sql for staged in group)
-        keys = "(" + " UNION ALL ".join(f"SELECT * FROM {staged.keys}" for staged in group) + ")"
+        keys = "(" + " UNION ALL ".join(f"SELECT label, n FROM {staged.keys}" for staged in group) + ")"
         if card.deduplicate:
             pool, dropped = _deduplicated(con, pool, work / "stage" / f"distinct-{split}.parquet")
-            keys = f"(SELECT label, {DIGEST} AS digest FROM ({pool}))"
+            keys = f"(SELECT label, count(*) AS n FROM ({pool}) GROUP BY label)"
             duplicates += dropped
         if card.derive is None or split != card.derive.pool:
             splits[split] = _write_split(con, card, pool, values, work / f"{split}.parquet")
@@ -231,16 +230,21 @@ def _write_derived(
 ) -> dict[str, int]:
     """The files of a pool's parts, and how many rows each has. What is held out is found in one pass, the rest in another."""
     if derive.tail:
-        total = con.execute(f"SELECT count(*) FROM {keys}").fetchone()[0]
+        total = int(con.execute(f"SELECT sum(n) FROM {keys}").fetchone()[0])
         parts = splitting.tail(total, derive, given)
         rows = held = f"(SELECT *, {DIGEST} AS digest FROM ({pool}))"
     else:
+        kept = work / "stage" / "held.parquet"
         code = f"coalesce({_CODE}, 0)" if values else "0"
         numbers = f"{splitting.shuffled(derive.seed)} AS h, {code} AS code"
-        wheres = splitting.conditions(con, f"(SELECT {numbers} FROM {keys})", len(values), derive, given)
-        rows, held = f"(SELECT *, {numbers} FROM (SELECT *, {DIGEST} AS digest FROM ({pool})))", "held"
-        some = " OR ".join(f"({where})" for part, where in wheres.items() if part != derive.pool)
-        con.execute(f"CREATE OR REPLACE TABLE held AS SELECT * FROM {rows} WHERE {some or 'false'}")
+        counts = dict(con.execute(f"SELECT {code}, sum(n)::BIGINT FROM {keys} GROUP BY 1").fetchall())
+        cuts = splitting.Cuts([counts.get(place, 0) for place in range(max(len(values), 1))], derive, given)
+        rows = f"(SELECT *, {numbers} FROM (SELECT *, {DIGEST} AS digest FROM ({pool})))"
+        held = f"read_parquet({path_literal(kept)})"
+        wheres: dict[str, str] | None = None
+        while wheres is None:  # once, but where many texts are the same
+            con.execute(f"COPY (SELECT * FROM {rows} WHERE {cuts.enough()}) TO {literal(str(kept))} ({_PLAIN})")
+            wheres = cuts.parts(con, held)
         parts = {part: f"WHERE {where}" for part, where in wheres.items()}
     return {
         part: _write_split(
@@ -255,6 +259,7 @@ def _write_derived(
     }
 
 
+_PLAIN = "FORMAT parquet, COMPRESSION uncompressed"
 _CODE = "enum_code(TRY_CAST(label AS aat_label))"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from math import sqrt
 from typing import Any
 
 from aat_datasets.card import Derive
 
-__all__ = ["conditions", "shuffled", "tail"]
+__all__ = ["Cuts", "shuffled", "tail"]
 
 _PRIME = 2**31 - 1
 
@@ -21,28 +23,54 @@ def shuffled(seed: int) -> str:
     return f"((digest % {_PRIME}) * {factor}::UBIGINT) % {_PRIME}"
 
 
-def conditions(con: Any, keys: str, labels: int, derive: Derive, given: set[str]) -> dict[str, str]:
-    """Split → condition over ``code`` and ``h``, the number that ``shuffled`` gives; the pool comes last.
+class Cuts:
+    """Where the texts of each label that are held out end, in the order of their numbers.
+
+    Numbers are spread evenly, so that how many texts a label has says roughly where; the exact number is then found
+    among the texts up to there. Neither are all numbers sorted, nor kept.
 
     Args:
-        con: a DuckDB connection.
-        keys: a table of ``code`` (the index of the label) and ``h`` of every row of the pool.
-        labels: how many there are; 0: the rows have none.
+        counts: how many rows each label has, by its index; one number where there are no labels.
         given: splits that the dataset has already.
     """
-    shares = {name: 0.0 if name in given else getattr(derive, name) for name in ("test", "dev")}
-    cells = range(max(labels, 1))
-    counts = dict(con.execute(f"SELECT code, count(*) FROM {keys} GROUP BY 1").fetchall())
-    tests = [_share(counts.get(i, 0), shares["test"]) for i in cells]
-    both = [taken + _share(counts.get(i, 0), shares["dev"]) for i, taken in enumerate(tests)]
-    test_cut, dev_cut = _cuts(con, keys, tests, both)
-    parts: dict[str, str] = {}
-    if shares["dev"] > 0:
-        parts["dev"] = f"h >= {test_cut} AND h < {dev_cut}"
-    if shares["test"] > 0:
-        parts["test"] = f"h < {test_cut}"
-    parts[derive.pool] = f"h >= {dev_cut}"
-    return parts
+
+    def __init__(self, counts: Sequence[int], derive: Derive, given: set[str]) -> None:
+        self._pool = derive.pool
+        self._counts = counts
+        shares = {name: 0.0 if name in given else getattr(derive, name) for name in ("test", "dev")}
+        self._drawn = [name for name in ("dev", "test") if shares[name] > 0]
+        self._tests = [_share(count, shares["test"]) for count in counts]
+        self._both = [taken + _share(count, shares["dev"]) for count, taken in zip(counts, self._tests, strict=True)]
+        self._room = 1.0
+
+    def enough(self) -> str:
+        """A condition over ``code`` and ``h`` that those to be held out should meet, and few others; wider every time."""
+        limits: list[int] = []
+        for count, taken in zip(self._counts, self._both, strict=True):
+            share = taken / max(count, 1)
+            reach = share + self._room * 6 * sqrt(share / max(count, 1))  # equal texts have one number: it may not do
+            limits.append(min(_PRIME, int(_PRIME * reach)) if taken else 0)
+        self._room *= 4
+        return f"h < {_of_label(limits)}"
+
+    def parts(self, con: Any, held: str) -> dict[str, str] | None:
+        """Split → condition over ``code`` and ``h``, the pool last; None where ``held``, the rows with ``enough``, are not."""
+        wanted = f"place = {_of_label(self._tests)} OR place = {_of_label(self._both)}"
+        rows = con.execute(f"""
+            SELECT code, place, h FROM (
+                SELECT code, h, row_number() OVER (PARTITION BY code ORDER BY h) - 1 AS place FROM {held}
+            ) WHERE {wanted}""").fetchall()
+        found = {(code, place): h for code, place, h in rows}
+        short = any(taken and (code, taken) not in found for code, taken in enumerate(self._both))
+        if short and self._room < _PRIME:
+            return None
+        # The number after the last one taken: equal texts fall on one side.
+        test_cut, dev_cut = (
+            _of_label([found.get((code, taken), 0) if taken else 0 for code, taken in enumerate(counts)])
+            for counts in (self._tests, self._both)
+        )
+        all_parts = {"dev": f"h >= {test_cut} AND h < {dev_cut}", "test": f"h < {test_cut}"}
+        return {name: all_parts[name] for name in self._drawn} | {self._pool: f"h >= {dev_cut}"}
 
 
 def tail(total: int, derive: Derive, given: set[str]) -> dict[str, str]:
@@ -52,20 +80,6 @@ def tail(total: int, derive: Derive, given: set[str]) -> dict[str, str]:
     kept = total - dev - test
     parts = {"dev": f"LIMIT {dev} OFFSET {kept}", "test": f"LIMIT {test} OFFSET {kept + dev}"}
     return {name: parts[name] for name, size in (("dev", dev), ("test", test)) if size} | {derive.pool: f"LIMIT {kept}"}
-
-
-def _cuts(con: Any, keys: str, tests: list[int], both: list[int]) -> tuple[str, str]:
-    """For each label the hash after the last one taken, as SQL: equal texts fall on one side."""
-    rows = con.execute(f"""
-        SELECT code, place, h FROM (
-            SELECT code, h, row_number() OVER (PARTITION BY code ORDER BY h) - 1 AS place FROM {keys}
-        ) WHERE place = {_of_label(tests)} OR place = {_of_label(both)}""").fetchall()
-    found = {(code, place): h for code, place, h in rows}
-    first, second = (
-        _of_label([found.get((code, taken), 0) if taken else 0 for code, taken in enumerate(counts)])
-        for counts in (tests, both)
-    )
-    return first, second
 
 
 def _of_label(values: list[int]) -> str:

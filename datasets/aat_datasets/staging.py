@@ -43,7 +43,7 @@ class Stage(msgspec.Struct):
     """A file that was looked at.
 
     ``sql`` selects its usable rows, ``text, label`` and the extras, in the order of the file. ``keys`` is a table of
-    ``label, digest`` of each where it was asked for, else of ``label, n``.
+    ``label, n``: how many of them there are.
     """
 
     split: str
@@ -54,13 +54,8 @@ class Stage(msgspec.Struct):
     rejects: list[Reject]
 
 
-def stage(
-    con: Any, card: Card, files: Sequence[tuple[File, Path]], reader: Reader, work: Path, number: int, digests: bool
-) -> Stage:
-    """Look at a file, or at several that are read side by side; mend and try again where DuckDB refuses.
-
-    ``digests``: one row of keys for every row, not for every label. Raises DataError.
-    """
+def stage(con: Any, card: Card, files: Sequence[tuple[File, Path]], reader: Reader, work: Path, number: int) -> Stage:
+    """Look at a file, or at several that are read side by side; mend and try again where DuckDB refuses. Raises DataError."""
     import duckdb
 
     file, path = files[0]
@@ -74,7 +69,7 @@ def stage(
         )
         fresh = con.cursor()  # its own temporary tables of rejects
         try:
-            rows, bad = _look(fresh, _rows(card, source, plan.reader), f"keys_{number}", digests)
+            rows, bad = _look(fresh, _rows(card, source, plan.reader), f"keys_{number}")
             problems = _reader_rejects(fresh, plan.reader)
         except duckdb.InvalidInputException as error:
             if mended != plan.path:
@@ -145,17 +140,9 @@ def extras(card: Card) -> list[tuple[str, str]]:
     return [(alias, name) for alias, name in pairs if name] + meta
 
 
-def _look(con: Any, sql: str, keys: str, digests: bool) -> tuple[int, int]:
+def _look(con: Any, sql: str, keys: str) -> tuple[int, int]:
     """Make the table of keys. Returns the number of rows, and of those that cannot be used."""
     con.execute(f"DROP TABLE IF EXISTS {keys}")
-    con.execute(f"DROP TABLE IF EXISTS {keys}_bad")
-    if digests:
-        con.execute(f"""CREATE TABLE {keys} AS SELECT label, {DIGEST} AS digest, reason IS NOT NULL AS bad
-            FROM ({sql}) WHERE NOT blank""")
-        rows, bad = con.execute(f"SELECT count(*), count(*) FILTER (bad) FROM {keys}").fetchone()
-        if bad:
-            con.execute(f"DELETE FROM {keys} WHERE bad")
-        return rows, bad
     con.execute(f"""CREATE TABLE {keys} AS SELECT label, count(*) FILTER (reason IS NULL) AS n, count(reason) AS bad
         FROM ({sql}) WHERE NOT blank GROUP BY label""")
     rows, bad = con.execute(f"SELECT coalesce(sum(n + bad), 0), coalesce(sum(bad), 0) FROM {keys}").fetchone()
