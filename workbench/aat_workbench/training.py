@@ -311,7 +311,8 @@ class _Drive:
         now = time.time()
         if now - self.status.heartbeat >= HEARTBEAT_SECONDS:
             self.status.heartbeat = now
-            self.folder.write_status(self.status, lasting=False)
+            with contextlib.suppress(OSError):  # a full disk stops the training where something is lost, not here
+                self.folder.write_status(self.status, lasting=False)
 
     def _fail(self, error: Exception) -> Event:
         """Record the failure as far as the disk still takes it, and the batch where it came of one."""

@@ -10,6 +10,7 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -191,10 +192,10 @@ class RunView:
         """Seconds to the end at the pace of the last records; not a number where that is not known."""
         if self.status.state != "running" or len(self._pace) < 2:
             return math.nan
-        (first, begin), (last, end) = self._pace[0], self._pace[-1]
-        if last <= first or end <= begin:
-            return math.nan
-        return max(0, self.status.total - last) * (end - begin) / (last - first)
+        pairs = zip(self._pace, islice(self._pace, 1, None), strict=False)
+        paces = sorted((end - begin) / (last - first) for (first, begin), (last, end) in pairs if last > first)
+        pace = paces[len(paces) // 2] if paces else 0.0  # the middle one: a clock that was set moves one of them
+        return max(0, self.status.total - self._pace[-1][0]) * pace if pace > 0 else math.nan
 
     def printed(self, lines: int = 50, size: int = 16_384) -> list[str]:
         """The end of what the run's process printed: what there is to read where no record says why it ended."""
