@@ -31,6 +31,7 @@ from aat_datasets.errors import CheckpointError, InputError, UnknownNameError
 from aat_datasets.preprocess import normal_steps
 from aat_datasets.shelf import card
 from aat_models import config as configs
+from aat_models import live
 from aat_models.config import Config, DataConfig
 from aat_models.events import Event
 from aat_workbench import checkpoints, control, durable
@@ -149,16 +150,20 @@ class RunFolder:
         """Every record that still counts."""
         return history(self.events_path)
 
-    def send(self, command: str) -> None:
+    def send(self, command: str, at: int = 0) -> None:
         """Ask the run's process for ``pause``, ``resume``, ``stop``, ``checkpoint`` or ``set KEY=VALUE``.
 
-        Raises InputError where it is no command, or no process is there to hear it.
+        It is carried out at step ``at``, or at once where that is past.
+        Raises InputError where it is no command, or no process is there to hear it; ConfigError or UnknownNameError where
+        the key may not change while training, or its value is unfit.
         """
-        control.parse(command)
+        asked = control.parse(command)
         status = self.status()
         if not status.active:
             raise InputError(f"run {self.name} is not running: {status.state}")
-        control.send(self.control_path, command)
+        if asked.verb == "set":
+            live.change(self.config, asked.value)
+        control.send(self.control_path, command, at)
 
     def latest(self) -> Path | None:
         """The checkpoint to go on from: the one ``latest`` names, or else the newest complete one."""

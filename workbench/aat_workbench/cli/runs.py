@@ -53,6 +53,8 @@ def show(name: Name, json: Json = False, quiet: Quiet = False) -> None:
     print_table(["", ""], [(key, value) for key, value in status.items() if value != ""])
     for warning in full["warnings"]:
         say(f"warning: {warning}", quiet=quiet)
+    if full["changes"]:
+        print_table(["step", "set", "before", "by"], [tuple(change.values()) for change in full["changes"]])
     for attack in full["attacks"]:
         print_table([attack["name"], ""], dotted(attack["summary"]).items())
     if not quiet:
@@ -104,19 +106,25 @@ def remove(
 def control(
     name: Name,
     command: Annotated[str, typer.Argument(help="pause, resume, stop, checkpoint or set")],
-    value: Annotated[str, typer.Argument(metavar="[KEY=VALUE]", help="what to set, for example lr=1e-3")] = "",
+    value: Annotated[
+        str, typer.Argument(metavar="[KEY=VALUE]", help="what to set, for example lr=1e-3 or adversary.beta=2")
+    ] = "",
+    at: Annotated[int, typer.Option("--at", metavar="STEP", min=0, help="wait for this step; 0: now")] = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask a training to pause, go on, stop, take a checkpoint or change its learning rate."""
+    """Ask a training to pause, go on, stop, take a checkpoint, or change its learning rate or a setting of its adversary.
+
+    A setting holds from the training's next record on, is recorded, and is kept when the training is resumed.
+    """
     from aat_workbench.runs import find_run
 
     folder = find_run(name)
-    folder.send(f"{command} {value}".strip())
+    folder.send(f"{command} {value}".strip(), at)
     if json:
-        emit({"run": folder.name, "command": command, "value": value})
+        emit({"run": folder.name, "command": command, "value": value, "at": at})
     else:
-        say(f"asked {folder.name} to {command} {value}".rstrip(), quiet=quiet)
+        say(f"asked {folder.name} to {command} {value}".rstrip() + (f" at step {at}" if at else ""), quiet=quiet)
 
 
 def brief(folder: RunFolder) -> dict[str, Any]:
@@ -155,6 +163,7 @@ def details(folder: RunFolder) -> dict[str, Any]:
         "config": msgspec.to_builtins(folder.config),
         "checkpoints": [path.name for path in folder.steps()],
         "warnings": warnings(folder),
+        "changes": changes(folder),
         "attacks": attacks(folder),
     }
 
@@ -164,6 +173,17 @@ def warnings(folder: RunFolder) -> list[str]:
     from aat_models.events import Notice
 
     return [record.message for record in folder.history() if isinstance(record, Notice) and record.level == "warning"]
+
+
+def changes(folder: RunFolder) -> list[dict[str, Any]]:
+    """The settings changed while the run trained: ``[{step, set, before, by}]``."""
+    from aat_models.events import ControlApplied
+
+    return [
+        {"step": record.step, "set": record.value, "before": record.before, "by": record.by}
+        for record in folder.history()
+        if isinstance(record, ControlApplied) and record.command == "set"
+    ]
 
 
 def attacks(folder: RunFolder) -> list[dict[str, Any]]:
