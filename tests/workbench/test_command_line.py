@@ -198,6 +198,23 @@ def test_control(command: Any, tmp_path: Path) -> None:
     assert "not running: failed" in command("runs", "control", "one", "stop").err
 
 
+def test_the_queue(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.delenv("AAT_PARALLEL", raising=False)
+    monkeypatch.setattr(jobs, "start_process", lambda arguments, folder, *more: begun.append(folder.name))
+    assert command("train", "--queue", "--run", "one", "--json").json["place"] == 0
+    waits = command("train", "--queue", "--run", "two", "--json")
+    assert waits.json["place"] == 1 and begun == ["one"]
+    assert command("runs", "queue", "--json").json == {"parallel": 1, "waiting": ["two"]}
+    assert "queued 1" in command("runs", "list").out
+    assert command("train", "--queue", "--run", "three").err.strip().startswith("three waits for its turn, place 2")
+    assert command("runs", "queue", "--start", "three", "--json").json["waiting"] == ["two"]
+    assert command("runs", "queue", "--parallel", "3", "--json").json == {"parallel": 3, "waiting": []}
+    assert begun == ["one", "three", "two"]
+    refused = command("runs", "queue", "--start", "two")
+    assert refused.code == 2 and "two waits no more" in refused.err
+
+
 # watching
 
 

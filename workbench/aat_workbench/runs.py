@@ -163,6 +163,13 @@ class RunFolder:
             raise InputError(f"run {self.name} is not running: {status.state}")
         if asked.verb == "set":
             live.change(self.config, asked.value)
+        elif status.waiting:
+            from aat_workbench import queue
+
+            if asked.verb != "stop":
+                raise InputError(f"run {self.name} waits for its turn", "stop takes it out of the queue")
+            queue.leave(self)
+            return
         control.send(self.control_path, command, at)
 
     def latest(self) -> Path | None:
@@ -195,9 +202,14 @@ class RunFolder:
         raise CheckpointError(f"run {self.name} has no checkpoint {which}", f"there: {there}")
 
     def remove(self) -> None:
-        """Delete the folder. Raises InputError where the run is active or the folder cannot be deleted."""
-        if self.status().active:
-            raise InputError(f"run {self.name} is {self.status().state}", f"first: runs control {self.name} stop")
+        """Delete the folder. Raises InputError where the run is at work or the folder cannot be deleted."""
+        status = self.status()
+        if status.waiting:
+            from aat_workbench import queue
+
+            queue.leave(self)
+        elif status.active:
+            raise InputError(f"run {self.name} is {status.state}", f"first: runs control {self.name} stop")
         try:
             shutil.rmtree(self.path)
         except OSError as error:

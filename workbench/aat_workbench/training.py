@@ -31,12 +31,12 @@ from aat_models.events import (
     Step,
 )
 from aat_models.live import Change, written
-from aat_workbench import checkpoints, control, liveness, replaying
+from aat_workbench import checkpoints, control, liveness, queue, replaying
 from aat_workbench.interrupts import Interrupts
 from aat_workbench.runs import RunFolder, RunStatus, find_run, resolve
 from aat_workbench.status import RunState
 
-__all__ = ["CheckpointDue", "Opener", "Trainer", "claim", "drive", "open_core", "run_training"]
+__all__ = ["CheckpointDue", "Opener", "Trainer", "claim", "drive", "open_core", "resumable", "run_training"]
 
 HEARTBEAT_SECONDS = 2.0
 PAUSE_SECONDS = 0.2
@@ -117,16 +117,19 @@ def claim(config: Config, runs_root: Path | None = None, *, resume: bool = False
     on with another config than its own.
     """
     if resume:
-        return _claim_again(config, runs_root)
+        folder = resumable(config, runs_root)
+        return _taken(folder, folder.status())
     if config.run:
         with contextlib.suppress(InputError):
             folder = find_run(config.run, runs_root)
-            if folder.status().state == "queued" and folder.config == config:
-                return folder
+            status = folder.status()
+            if status.state == "queued" and folder.config == config:
+                return _taken(folder, status)
     return RunFolder.create(config, runs_root)
 
 
-def _claim_again(config: Config, runs_root: Path | None) -> RunFolder:
+def resumable(config: Config, runs_root: Path | None = None) -> RunFolder:
+    """The folder of the run that is to go on. Raises InputError or ConfigError as ``claim`` does."""
     if not config.run:
         raise InputError("--resume needs the name of a run", "give it with --run")
     folder = find_run(config.run, runs_root)
@@ -144,11 +147,21 @@ def _claim_again(config: Config, runs_root: Path | None) -> RunFolder:
     return folder
 
 
+def _taken(folder: RunFolder, status: RunStatus) -> RunFolder:
+    if status.waiting:
+        queue.take(folder)
+    return folder
+
+
 def drive(
     folder: RunFolder, *, resume: bool = False, opener: Opener = open_core, signals: bool = True
 ) -> Iterator[Event]:
-    """Train in a claimed folder; see ``run_training``."""
-    return _Drive(folder, opener).run(resume, signals)
+    """Train in a claimed folder; see ``run_training``. In the end, whatever it is, the next of the queue begins."""
+    try:
+        yield from _Drive(folder, opener).run(resume, signals)
+    finally:
+        with contextlib.suppress(AatError, OSError):
+            queue.advance(folder.path.parent, queue.PATIENCE)
 
 
 class _Drive:

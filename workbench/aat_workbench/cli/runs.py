@@ -24,9 +24,12 @@ Names = Annotated[list[str], typer.Argument(metavar="RUN…", help="runs' names 
 @app.command("list")
 def list_(json: Json = False, quiet: Quiet = False) -> None:
     """All runs, newest first."""
+    from aat_workbench import queue
     from aat_workbench.runs import list_runs, runs_root
 
-    found = [brief(folder) for folder in list_runs()]
+    queue.advance(runs_root())
+    places = queue.places(runs_root())
+    found = [{**brief(folder), "place": places.get(folder.name, 0)} for folder in list_runs()]
     if json:
         emit(found)
         return
@@ -35,6 +38,38 @@ def list_(json: Json = False, quiet: Quiet = False) -> None:
         return
     columns = ("run", "state", "step", "done", "dev acc", "robust acc", "started")
     print_table(columns, [_row(entry) for entry in found])
+
+
+@app.command("queue")
+def queue_(
+    parallel: Annotated[
+        int, typer.Option("--parallel", metavar="N", min=0, help="train N at a time from now on; 0: leave it")
+    ] = 0,
+    start: Annotated[str, typer.Option("--start", metavar="RUN", help="begin a run that waits now")] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The runs that wait for their turn, first come, first served; train --queue adds one, runs control RUN stop takes one out.
+
+    A training that ends begins the next one. AAT_PARALLEL goes before --parallel.
+    """
+    from aat_workbench import queue
+    from aat_workbench.runs import find_run, runs_root
+
+    root = runs_root()
+    if parallel:
+        queue.set_parallel(root, parallel)
+    if start:
+        queue.start_now(find_run(start))
+    queue.advance(root)
+    places, count = queue.places(root), queue.parallel(root)
+    if json:
+        emit({"parallel": count, "waiting": list(places)})
+        return
+    if places:
+        print_table(("place", "run"), [(place, name) for name, place in places.items()])
+    at_a_time = f"{count} training{'s' if count != 1 else ''} at a time"
+    say(at_a_time if places else f"nobody waits; {at_a_time}", quiet=quiet)
 
 
 @app.command("show")
@@ -88,7 +123,8 @@ def remove(
     from aat_workbench.runs import find_run
 
     folders = [find_run(name) for name in names]
-    busy = [folder.name for folder in folders if folder.status().active]
+    statuses = {folder.name: folder.status() for folder in folders}
+    busy = [name for name, status in statuses.items() if status.active and not status.waiting]
     if busy:
         raise InputError(f"still at work: {', '.join(busy)}", f"first: aat-workbench runs control {busy[0]} stop")
     if not yes:
@@ -226,4 +262,5 @@ def _row(entry: dict[str, Any]) -> list[object]:
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry["started"])) if entry["started"] else ""
     done = f"{100 * entry['step'] / total:.0f} %" if total else ""
     accuracies = (metrics.get("accuracy"), metrics.get("robust_accuracy"))
-    return [entry["run"], entry["state"], entry["step"], done, *accuracies, started]
+    state = f"{entry['state']} {entry['place']}" if entry["place"] else entry["state"]
+    return [entry["run"], state, entry["step"], done, *accuracies, started]

@@ -44,8 +44,13 @@ def watch(
 
 def follow(folders: list[RunFolder], seconds: float = 0.25) -> Iterator[tuple[RunFolder, Event]]:
     """The events of several runs as they come, those already there first; ends when no run is at work any more."""
+    from aat_workbench import queue
+
     tails = [(folder, folder.tail()) for folder in folders]
+    roots = {folder.path.parent for folder in folders}
     while True:
+        for root in roots:
+            queue.advance(root)
         over = not any(folder.status().active for folder in folders)  # asked before the last look: nothing is missed
         for folder, tail in tails:
             yield from ((folder, event) for event in tail.poll())
