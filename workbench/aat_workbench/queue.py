@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -189,7 +189,7 @@ def _folder(root: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _writing(root: Path) -> Iterator[None]:
+def _writing(root: Path) -> Generator[None]:
     """Makes the queue's folder; an error of the system becomes one in words."""
     try:
         _folder(root).mkdir(parents=True, exist_ok=True)
@@ -199,7 +199,7 @@ def _writing(root: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(root: Path, patience: float) -> Iterator[None]:
+def _locked(root: Path, patience: float) -> Generator[None]:
     """Nobody else takes turns meanwhile. Raises InputError where somebody still does after ``patience`` seconds."""
     deadline = time.monotonic() + patience
     with _writing(root):
