@@ -22,21 +22,27 @@ Names = Annotated[list[str], typer.Argument(metavar="RUN…", help="runs' names 
 
 
 @app.command("list")
-def list_(json: Json = False, quiet: Quiet = False) -> None:
+def list_(
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="only runs with this tag; may be repeated")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """All runs, newest first."""
     from aat_workbench import queue
     from aat_workbench.runs import list_runs, runs_root
 
     queue.advance(runs_root())
     places = queue.places(runs_root())
-    found = [{**brief(folder), "place": places.get(folder.name, 0)} for folder in list_runs()]
+    found: list[dict[str, Any]] = [{**brief(folder), "place": places.get(folder.name, 0)} for folder in list_runs()]
+    found = [entry for entry in found if set(tag or ()) <= set(entry["tags"])]
     if json:
         emit(found)
         return
     if not found:
-        say(f"no runs in {runs_root()}; begin with: aat-workbench demo", quiet=quiet)
+        none = f"no runs in {runs_root()}; begin with: aat-workbench demo"
+        say(f"no run has the tag {' and '.join(tag)}" if tag else none, quiet=quiet)
         return
-    columns = ("run", "state", "step", "done", "dev acc", "robust acc", "started")
+    columns = ("run", "state", "step", "done", "dev acc", "robust acc", "started", "tags")
     print_table(columns, [_row(entry) for entry in found])
 
 
@@ -84,6 +90,7 @@ def show(name: Name, json: Json = False, quiet: Quiet = False) -> None:
     status: dict[str, Any] = {key: full[key] for key in ("run", "path", "state", "step", "total")}
     status |= {f"last {key}": value for key, value in full["metrics"].items()}
     status |= dotted(full["summary"], "summary.") | {"error": full["error"]}
+    status |= {"note": full["note"], "tags": " ".join(full["tags"])}
     status["checkpoints"] = ", ".join(full["checkpoints"])
     print_table(["", ""], [(key, value) for key, value in status.items() if value != ""])
     for warning in full["warnings"]:
@@ -163,9 +170,62 @@ def control(
         say(f"asked {folder.name} to {command} {value}".rstrip() + (f" at step {at}" if at else ""), quiet=quiet)
 
 
+@app.command("note")
+def note(
+    name: Name,
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="the note; empty takes it away")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a note on a run, in place of the one there was; without a text, print it."""
+    import msgspec
+
+    from aat_workbench import notes
+    from aat_workbench.runs import find_run
+
+    folder = find_run(name)
+    if text is not None:
+        notes.write(folder.path, msgspec.structs.replace(notes.read(folder.path), text=text))
+    _show_notes(folder, json=json, quiet=quiet and text is not None)
+
+
+@app.command("tag", context_settings={"ignore_unknown_options": True})
+def tag(
+    name: Name,
+    changes: Annotated[
+        list[str] | None, typer.Argument(metavar="[+TAG|-TAG]…", help="+TAG adds, -TAG takes away; none: print them")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Add tags to a run or take them away: runs tag first +good -draft."""
+    from aat_workbench import notes
+    from aat_workbench.runs import find_run
+
+    folder = find_run(name)
+    if changes:
+        notes.write(folder.path, notes.tagged(notes.read(folder.path), changes))
+    _show_notes(folder, json=json, quiet=quiet and bool(changes))
+
+
+def _show_notes(folder: RunFolder, *, json: bool, quiet: bool) -> None:
+    from aat_workbench import notes
+    from aat_workbench.cli.output import print_line
+
+    written = notes.read(folder.path)
+    if json:
+        emit({"run": folder.name, "note": written.text, "tags": written.tags})
+    elif not quiet:
+        for line in (*(["tags: " + " ".join(written.tags)] if written.tags else []), *written.text.splitlines()):
+            print_line(line)
+
+
 def brief(folder: RunFolder) -> dict[str, Any]:
     """What a list shows of a run."""
+    from aat_workbench import notes
+
     status = folder.status()
+    written = notes.read(folder.path)
     entry: dict[str, Any] = {
         "run": folder.name,
         "path": str(folder.path),
@@ -177,6 +237,8 @@ def brief(folder: RunFolder) -> dict[str, Any]:
         "error": status.error,
         "started": status.started,
         "heartbeat": status.heartbeat,
+        "note": written.text,
+        "tags": written.tags,
     }
     try:
         config = folder.config
@@ -263,4 +325,4 @@ def _row(entry: dict[str, Any]) -> list[object]:
     done = f"{100 * entry['step'] / total:.0f} %" if total else ""
     accuracies = (metrics.get("accuracy"), metrics.get("robust_accuracy"))
     state = f"{entry['state']} {entry['place']}" if entry["place"] else entry["state"]
-    return [entry["run"], state, entry["step"], done, *accuracies, started]
+    return [entry["run"], state, entry["step"], done, *accuracies, started, " ".join(entry["tags"])]

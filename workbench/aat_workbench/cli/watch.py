@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -22,10 +23,14 @@ __all__ = ["follow", "watch"]
 def watch(
     run: Annotated[list[str] | None, typer.Argument(metavar="[RUN]…", help="runs; none: all that are at work")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="lines on stdout, for a log file or a poor terminal")] = False,
+    bell: Annotated[
+        bool, typer.Option("--bell", help="with --plain, ring the terminal's bell at each run's end")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Follow trainings: the app on its Training pane, or with --plain or --json a line an event until they end."""
+    from aat_models.events import Done, Failed
     from aat_workbench.runs import find_run, list_runs
 
     names = run or []
@@ -40,6 +45,8 @@ def watch(
             emit({"run": folder.name, **_plain_object(event)})
         else:
             _print(folder, event, several=len(folders) > 1, quiet=quiet)
+            if bell and isinstance(event, Done | Failed):
+                print("\a", end="", file=sys.stderr, flush=True)
 
 
 def follow(folders: list[RunFolder], seconds: float = 0.25) -> Iterator[tuple[RunFolder, Event]]:

@@ -82,8 +82,10 @@ class MetricPicker(ModalScreen[list[str] | None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         self._fill(event.value)
 
-    def on_selection_list_selection_toggled(self, event: SelectionList.SelectionToggled[str]) -> None:
-        self._chosen ^= {event.selection.value}
+    def on_selection_list_selected_changed(self, event: SelectionList.SelectedChanged[str]) -> None:
+        listed = event.selection_list
+        there = {listed.get_option_at_index(place).value for place in range(listed.option_count)}
+        self._chosen = (self._chosen - there) | set(listed.selected)
 
     def action_list(self) -> None:
         self.query_one(SelectionList).focus()

@@ -150,15 +150,18 @@ def config_rows(shown: Sequence[RunView], slots: dict[str, int], width: int = 60
     """
     rows: list[Row] = []
     if shown:
-        note = " ".join((*(f"#{tag}" for tag in shown[0].notes.tags), shown[0].notes.text)).strip()
-        for place, part in enumerate(fold(note, width - 28)):
+        note = " ".join((*(f"#{tag}" for tag in shown[0].notes.tags), *shown[0].notes.text.split()))
+        for place, part in enumerate(fold(note, width - 28, most=3)):
             rows.append((Cell("" if place else "note", "muted"), Cell(part, "accent")))
     trees = [(view, _flat(view)) for view in shown if view.config is not None]
     if not trees:
         return rows
     defaults = {key: value for key, (_, value, _) in configs.keys().items()}
     wanted = [key for key in defaults if key != "run"]
-    wanted.sort(key=lambda key: _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS))
+    changed = {setting.key for view, _ in trees for setting in view.settings}
+    wanted.sort(
+        key=lambda key: (key not in changed, _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS))
+    )
     for key in wanted:
         values = [_now(view, key, tree[key]) for view, tree in trees]
         named = ""

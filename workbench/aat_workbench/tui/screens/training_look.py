@@ -22,7 +22,6 @@ BINDINGS: list[BindingType] = [
     Binding(
         "m", "smooth", "smooth", show=False, tooltip="smooth the curves, more, then not at all", id="training.smooth"
     ),
-    Binding("slash", "find", "find", key_display="/", tooltip="find runs by name, tag, dataset …", id="training.find"),
     Binding("p", "pause", "pause", tooltip="pause the run, or go on", id="training.pause"),
     Binding("s", "stop", "stop", tooltip="stop the run; its checkpoint is kept", id="training.stop"),
     Binding(
@@ -35,6 +34,7 @@ BINDINGS: list[BindingType] = [
     Binding("k", "checkpoint", "checkpoint", show=False, tooltip="checkpoint now", id="training.checkpoint"),
     Binding("a", "attack", "attack", tooltip="attack this run", id="training.attack"),
     Binding("g", "generate", "generate", tooltip="generate with this run", id="training.generate"),
+    Binding("slash", "find", "find", key_display="/", tooltip="find runs by name, tag, dataset …", id="training.find"),
     Binding("d", "delete", "delete", tooltip="delete the run's folder", id="training.delete"),
     Binding("c", "config", "config", show=False, tooltip="config in place of log", id="training.config"),
     Binding("z", "zoom", "zoom", show=False, tooltip="one chart alone, or all again", id="training.zoom"),
@@ -65,7 +65,7 @@ CSS = """
 TrainingPane #runs-box { height: 9; }
 TrainingPane #charts { height: 4fr; grid-size: 2 2; grid-gutter: 0; }
 TrainingPane #below { height: 1fr; max-height: 12; min-height: 7; }
-TrainingPane .box { border: round $border-blurred; border-title-color: $muted; padding: 0; }
+TrainingPane .box { border: round $border-blurred; border-title-color: $muted; border-subtitle-color: $muted; padding: 0; }
 TrainingPane .box:focus-within, TrainingPane .box:focus { border: round $border; border-title-color: $foreground; }
 TrainingPane #config-box { width: 2fr; }
 TrainingPane #log-box { width: 3fr; }

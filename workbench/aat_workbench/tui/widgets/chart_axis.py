@@ -70,7 +70,11 @@ def x_ticks(unit: str, low: float, high: float, most: int) -> tuple[list[tuple[f
     size, word = _time_unit(high) if unit == "time" else (1.0, unit)
     marks = [mark for mark in ticks(low / size, high / size, most) if unit != "step" or mark == round(mark)]
     step = marks[1] - marks[0] if len(marks) > 1 else 0.0
-    return [(mark * size, short(mark, step)) for mark in marks], word
+    found = [(mark * size, short(mark, step)) for mark in marks]
+    if unit == "time" and found:  # a figure alone would not say which unit it is in
+        found[-1] = (found[-1][0], f"{found[-1][1]} {word}")
+        word = ""
+    return found, word
 
 
 def spoken(unit: str, x: float, high: float) -> str:
@@ -109,7 +113,7 @@ def axis_lines(
         if start >= free:
             texts[start : start + len(text)] = text
             free = start + len(text) + 1
-    if free + len(word) + 1 < len(texts):
+    if word and free + len(word) + 1 < len(texts):
         texts[-len(word) :] = word
     for mark in marks:
         line[column(mark.x)], inks[column(mark.x)] = "^" if ascii_only else "▴", str(mark.colour)
