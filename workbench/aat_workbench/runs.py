@@ -31,6 +31,7 @@ from aat_datasets.errors import CheckpointError, InputError, UnknownNameError
 from aat_datasets.preprocess import normal_steps
 from aat_datasets.shelf import card
 from aat_models import config as configs
+from aat_models import live
 from aat_models.config import Config, DataConfig
 from aat_models.events import Event
 from aat_workbench import checkpoints, control, durable
@@ -149,16 +150,27 @@ class RunFolder:
         """Every record that still counts."""
         return history(self.events_path)
 
-    def send(self, command: str) -> None:
+    def send(self, command: str, at: int = 0) -> None:
         """Ask the run's process for ``pause``, ``resume``, ``stop``, ``checkpoint`` or ``set KEY=VALUE``.
 
-        Raises InputError where it is no command, or no process is there to hear it.
+        It is carried out at step ``at``, or at once where that is past.
+        Raises InputError where it is no command, or no process is there to hear it; ConfigError or UnknownNameError where
+        the key may not change while training, or its value is unfit.
         """
-        control.parse(command)
+        asked = control.parse(command)
         status = self.status()
         if not status.active:
             raise InputError(f"run {self.name} is not running: {status.state}")
-        control.send(self.control_path, command)
+        if asked.verb == "set":
+            live.change(self.config, asked.value)
+        elif status.waiting:
+            from aat_workbench import queue
+
+            if asked.verb != "stop":
+                raise InputError(f"run {self.name} waits for its turn", "stop takes it out of the queue")
+            queue.leave(self)
+            return
+        control.send(self.control_path, command, at)
 
     def latest(self) -> Path | None:
         """The checkpoint to go on from: the one ``latest`` names, or else the newest complete one."""
@@ -190,9 +202,14 @@ class RunFolder:
         raise CheckpointError(f"run {self.name} has no checkpoint {which}", f"there: {there}")
 
     def remove(self) -> None:
-        """Delete the folder. Raises InputError where the run is active or the folder cannot be deleted."""
-        if self.status().active:
-            raise InputError(f"run {self.name} is {self.status().state}", f"first: runs control {self.name} stop")
+        """Delete the folder. Raises InputError where the run is at work or the folder cannot be deleted."""
+        status = self.status()
+        if status.waiting:
+            from aat_workbench import queue
+
+            queue.leave(self)
+        elif status.active:
+            raise InputError(f"run {self.name} is {status.state}", f"first: runs control {self.name} stop")
         try:
             shutil.rmtree(self.path)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -22,10 +23,14 @@ __all__ = ["follow", "watch"]
 def watch(
     run: Annotated[list[str] | None, typer.Argument(metavar="[RUN]…", help="runs; none: all that are at work")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="lines on stdout, for a log file or a poor terminal")] = False,
+    bell: Annotated[
+        bool, typer.Option("--bell", help="with --plain, ring the terminal's bell at each run's end")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Follow trainings: the app on its Training pane, or with --plain or --json a line an event until they end."""
+    from aat_models.events import Done, Failed
     from aat_workbench.runs import find_run, list_runs
 
     names = run or []
@@ -40,12 +45,19 @@ def watch(
             emit({"run": folder.name, **_plain_object(event)})
         else:
             _print(folder, event, several=len(folders) > 1, quiet=quiet)
+            if bell and isinstance(event, Done | Failed):
+                print("\a", end="", file=sys.stderr, flush=True)
 
 
 def follow(folders: list[RunFolder], seconds: float = 0.25) -> Iterator[tuple[RunFolder, Event]]:
     """The events of several runs as they come, those already there first; ends when no run is at work any more."""
+    from aat_workbench import queue
+
     tails = [(folder, folder.tail()) for folder in folders]
+    roots = {folder.path.parent for folder in folders}
     while True:
+        for root in roots:
+            queue.advance(root)
         over = not any(folder.status().active for folder in folders)  # asked before the last look: nothing is missed
         for folder, tail in tails:
             yield from ((folder, event) for event in tail.poll())
