@@ -113,7 +113,7 @@ def pipe(place: Path) -> Iterator[Pipe]:
 
 def test_hello_comes_first_and_without_torch(pipe: Pipe):
     hello = pipe.hear()["hello"]
-    assert (hello["protocol"], hello["pid"]) == (1, pipe.process.pid)
+    assert (hello["protocol"], hello["pid"]) == (2, pipe.process.pid)
     assert isinstance(hello["version"], str)
     maps = Path(f"/proc/{pipe.process.pid}/maps")
     if maps.exists():

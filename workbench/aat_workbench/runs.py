@@ -12,7 +12,8 @@
       log.txt         what a detached process printed
       not-finite-00000012.json   the batch on which a loss or gradient was not a number
 
-Nothing here imports torch.
+A folder of runs may be the mirror of another host's: ``mount`` says so, and what is asked of a run in it goes to the
+host. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -39,22 +40,56 @@ from aat_workbench.status import RunState, RunStatus
 from aat_workbench.threads import default_threads
 
 __all__ = [
+    "Elsewhere",
     "EventTail",
     "RunFolder",
     "RunState",
     "RunStatus",
     "RunWriter",
     "drop_after",
+    "elsewhere",
     "find_run",
     "history",
     "in_its_language",
     "list_runs",
+    "mount",
     "resolve",
     "resolve_target",
     "runs_root",
 ]
 
 _NAME = re.compile(r"[^\W_][\w.+-]{0,99}")
+
+
+class Elsewhere(Protocol):
+    """A host whose runs are mirrored here. What is asked of a run is on its way when a method returns."""
+
+    @property
+    def place(self) -> str:
+        """What the host is called in messages."""
+        ...
+
+    def send(self, run: str, command: str) -> None: ...
+
+    def resume(self, run: str) -> None: ...
+
+    def remove(self, run: str) -> None: ...
+
+
+_mounted: dict[Path, Elsewhere] = {}
+
+
+def mount(root: Path, host: Elsewhere | None) -> None:
+    """From now on the folder of runs ``root`` is the mirror of a host's; None: no longer."""
+    if host is None:
+        _mounted.pop(root, None)
+    else:
+        _mounted[root] = host
+
+
+def elsewhere(root: Path) -> Elsewhere | None:
+    """The host whose runs the folder ``root`` mirrors; None for runs of this machine."""
+    return _mounted.get(root) if _mounted else None
 
 
 class RunFolder:
@@ -86,6 +121,8 @@ class RunFolder:
         does not fit.
         """
         root = root or runs_root()
+        if host := elsewhere(root):
+            raise InputError(f"{root} mirrors the runs of {host.place}", "a run begins there, not here")
         config = _pinned(config)
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -124,8 +161,9 @@ class RunFolder:
             return RunStatus()
 
     def status(self) -> RunStatus:
-        """The status as a watcher should show it: see ``RunStatus.as_seen``."""
-        return self.written_status().as_seen(time.time())
+        """The status as a watcher should show it: see ``RunStatus.as_seen``. Of a mirrored run, the host has judged."""
+        written = self.written_status()
+        return written if elsewhere(self.path.parent) else written.as_seen(time.time())
 
     def write_status(self, status: RunStatus, *, lasting: bool = True) -> None:
         """Replace the status in one step. Raises OSError."""
@@ -158,6 +196,9 @@ class RunFolder:
         status = self.status()
         if not status.active:
             raise InputError(f"run {self.name} is not running: {status.state}")
+        if host := elsewhere(self.path.parent):
+            host.send(self.name, command)
+            return
         control.send(self.control_path, command)
 
     def latest(self) -> Path | None:
@@ -193,6 +234,9 @@ class RunFolder:
         """Delete the folder. Raises InputError where the run is active or the folder cannot be deleted."""
         if self.status().active:
             raise InputError(f"run {self.name} is {self.status().state}", f"first: runs control {self.name} stop")
+        if host := elsewhere(self.path.parent):
+            host.remove(self.name)
+            return
         try:
             shutil.rmtree(self.path)
         except OSError as error:

@@ -10,16 +10,44 @@ from aat_workbench.terminal import visible
 __all__ = ["complain", "open_pane"]
 
 
-def open_pane(pane: str, run: str = "") -> None:
-    """Open the app on a pane, with a run selected. Raises InputError where there is no terminal to draw on."""
+def open_pane(pane: str, run: str = "", host: str = "") -> None:
+    """Open the app on a pane, with a run selected, on this machine's runs or another host's.
+
+    Raises InputError where there is no terminal to draw on, HostError where the host does not answer.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("the app needs a terminal", "in scripts: watch --plain, runs list --json; see --help")
+    if host:
+        import asyncio
+
+        asyncio.run(_open_there(host, pane, run))
+        return
     from aat_workbench.tui.app import WorkbenchApp
 
     app = WorkbenchApp(start_pane=pane)
     if run:
         app.selected_run = run
     app.run()
+
+
+async def _open_there(host: str, pane: str, run: str) -> None:
+    """The app here, everything else there. The host has answered before the screen is drawn."""
+    from aat_workbench.host import Host, HostSession, claim_mirror
+    from aat_workbench.mirror import Mirror
+    from aat_workbench.tui.app import WorkbenchApp
+
+    session = HostSession(Host.parse(host))
+    print(visible(f"connecting to {session.place} …"), file=sys.stderr)
+    try:
+        await session.start()
+        root, lock = claim_mirror(session.host)
+        app = WorkbenchApp(session=session, start_pane=pane, mirror=Mirror(root, session, session.place))
+        if run:
+            app.selected_run = run
+        await app.run_async()
+        lock.release()
+    finally:
+        await session.close()
 
 
 def complain(error: AatError) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aat_datasets.errors import AatError, InputError
+from aat_datasets.errors import AatError, InputError, UnknownNameError
+from aat_workbench.cli.hosting import OnHost, ask, there
 from aat_workbench.cli.output import Json, Quiet, dotted, emit, print_table, say
 
 if TYPE_CHECKING:
@@ -22,27 +23,28 @@ Names = Annotated[list[str], typer.Argument(metavar="RUN…", help="runs' names 
 
 
 @app.command("list")
-def list_(json: Json = False, quiet: Quiet = False) -> None:
+def list_(json: Json = False, quiet: Quiet = False, host: OnHost = "") -> None:
     """All runs, newest first."""
     from aat_workbench.runs import list_runs, runs_root
 
-    found = [brief(folder) for folder in list_runs()]
+    found = ask(host, "runs", quiet=quiet) if host else [brief(folder) for folder in list_runs()]
     if json:
         emit(found)
         return
     if not found:
-        say(f"no runs in {runs_root()}; begin with: aat-workbench demo", quiet=quiet)
+        where = f"on {host}" if host else f"in {runs_root()}"
+        say(f"no runs {where}; begin with: aat-workbench demo", quiet=quiet)
         return
     columns = ("run", "state", "step", "done", "dev acc", "robust acc", "started")
     print_table(columns, [_row(entry) for entry in found])
 
 
 @app.command("show")
-def show(name: Name, json: Json = False, quiet: Quiet = False) -> None:
+def show(name: Name, json: Json = False, quiet: Quiet = False, host: OnHost = "") -> None:
     """One run: state, config, figures, checkpoints, attacks."""
     from aat_workbench.runs import find_run
 
-    full = details(find_run(name))
+    full = ask(host, "run", quiet=quiet, run=name) if host else details(find_run(name))
     if json:
         emit(full)
         return
@@ -60,11 +62,15 @@ def show(name: Name, json: Json = False, quiet: Quiet = False) -> None:
 
 
 @app.command("compare")
-def compare(names: Names, json: Json = False, quiet: Quiet = False) -> None:
+def compare(names: Names, json: Json = False, quiet: Quiet = False, host: OnHost = "") -> None:
     """Several runs side by side: what their configs differ in, and their figures."""
     from aat_workbench.runs import find_run
 
-    table = comparison([details(find_run(name)) for name in names])
+    if host:
+        with there(host, quiet=quiet) as connection:
+            table = comparison([connection.call("run", run=name) for name in names])
+    else:
+        table = comparison([details(find_run(name)) for name in names])
     if json:
         emit(table)
         return
@@ -81,23 +87,41 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Delete runs with their checkpoints and attacks."""
     from aat_workbench.runs import find_run
+    from aat_workbench.status import ACTIVE
 
-    folders = [find_run(name) for name in names]
-    busy = [folder.name for folder in folders if folder.status().active]
+    if host:
+        with there(host, quiet=quiet) as connection:
+            states = {entry["run"]: entry["state"] for entry in connection.call("runs")}
+            for name in names:
+                if name not in states:
+                    raise UnknownNameError("run", name, states)
+            _may_remove(names, [name for name in names if states[name] in ACTIVE], yes=yes)
+            removed = [connection.call("remove", run=name) for name in names]
+    else:
+        folders = [find_run(name) for name in names]
+        busy = [folder.name for folder in folders if folder.status().active]
+        _may_remove([folder.name for folder in folders], busy, yes=yes)
+        removed = [{"run": folder.name, "path": str(folder.path)} for folder in folders]
+        for folder in folders:
+            folder.remove()
+    for entry in removed:
+        say(f"deleted {entry['path']}", quiet=quiet or json)
+    if json:
+        emit({"removed": [entry["run"] for entry in removed]})
+
+
+def _may_remove(names: list[str], busy: list[str], *, yes: bool) -> None:
+    """Asks, unless ``yes``. Raises InputError where runs are at work or nobody is there to be asked."""
     if busy:
         raise InputError(f"still at work: {', '.join(busy)}", f"first: aat-workbench runs control {busy[0]} stop")
     if not yes:
         if not sys.stdin.isatty():
             raise InputError("nothing was deleted", "in scripts add --yes")
-        typer.confirm(f"delete {', '.join(folder.name for folder in folders)}?", abort=True, err=True)
-    for folder in folders:
-        folder.remove()
-        say(f"deleted {folder.path}", quiet=quiet or json)
-    if json:
-        emit({"removed": [folder.name for folder in folders]})
+        typer.confirm(f"delete {', '.join(names)}?", abort=True, err=True)
 
 
 @app.command("control")
@@ -107,16 +131,22 @@ def control(
     value: Annotated[str, typer.Argument(metavar="[KEY=VALUE]", help="what to set, for example lr=1e-3")] = "",
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Ask a training to pause, go on, stop, take a checkpoint or change its learning rate."""
     from aat_workbench.runs import find_run
 
-    folder = find_run(name)
-    folder.send(f"{command} {value}".strip())
-    if json:
-        emit({"run": folder.name, "command": command, "value": value})
+    asked = f"{command} {value}".strip()
+    if host:
+        name = ask(host, "control", quiet=quiet, run=name, command=asked)["run"]
     else:
-        say(f"asked {folder.name} to {command} {value}".rstrip(), quiet=quiet)
+        folder = find_run(name)
+        folder.send(asked)
+        name = folder.name
+    if json:
+        emit({"run": name, "command": command, "value": value})
+    else:
+        say(f"asked {name} to {command} {value}".rstrip(), quiet=quiet)
 
 
 def brief(folder: RunFolder) -> dict[str, Any]:

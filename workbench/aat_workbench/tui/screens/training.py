@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events, work
@@ -53,7 +52,8 @@ class TrainingPane(Pane):
         self._charts = charts_of(())
         self._drawn: object = None
         self._timer: Timer | None = None
-        self._demo_log: Path | None = None
+        self._demo_log = ""
+        self._awaited = ""  # a run that was started and has not been seen yet
 
     def compose(self) -> ComposeResult:
         with ContentSwitcher(initial="runs-view", id="training-views"):
@@ -123,7 +123,10 @@ class TrainingPane(Pane):
             self.refresh_bindings()
             if had_focus:
                 self.focus_first()
-        if before is not None and before.name in self._views:
+        if self._awaited in self._views:
+            self._point_at(self._awaited)
+            self._awaited = ""
+        elif before is not None and before.name in self._views:
             self._point_at(before.name)
         self._draw()
         if not complete:
@@ -300,32 +303,36 @@ class TrainingPane(Pane):
 
     @work
     async def _open_form(self, dataset: str) -> None:
-        from aat_datasets import catalog
         from aat_workbench.tui.new_run import NewRun
 
-        form = NewRun(self.workbench.runs_root, dataset, catalog.names())
+        try:
+            names = await self.workbench.dataset_names()
+        except AatError as error:
+            self.tell(error)
+            return
+        form = NewRun(self.workbench.runs_root, dataset, names)
         config = await self.app.push_screen_wait(form)
         if config is not None:
             self.start(config)
 
-    def start(self, config: Config) -> None:
+    @work
+    async def start(self, config: Config) -> None:
         """Start a training of its own process and put the cursor on it."""
         try:
-            folder = jobs.start_training(config, runs_root=self.workbench.runs_root)
+            name = await self.workbench.start_training(config)
         except AatError as error:
             self.tell(error)
             return
+        self._awaited = name
         self.look()
-        self._point_at(folder.name)
-        self._draw()
 
     def on_overview_new_run(self) -> None:
         self.action_new_run()
 
-    def on_overview_demo(self) -> None:
-        if self._demo_log is None:
+    async def on_overview_demo(self) -> None:
+        if not self._demo_log:
             try:
-                self._demo_log = jobs.start_demo(self.workbench.runs_root)
+                self._demo_log = await self.workbench.start_demo()
             except AatError as error:
                 self.tell(error)
                 return
