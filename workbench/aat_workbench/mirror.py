@@ -33,7 +33,8 @@ SECONDS_A_TURN = 0.5  # after which it is asked again what is new, though not ev
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds before a lost connection is tried again
 PLACES = 64  # files asked for at a time
 LEAST, MOST = 1 << 14, 1 << 20  # bytes asked for at a time: as many as come in a third of a second
-QUICK, SLOW = 0.1, 0.5
+QUICK, SLOW = 0.1, 0.5  # seconds
+LINE = 1 << 16  # bytes at a file's end in which the last whole line's end is looked for
 
 
 class _Asked(Protocol):
@@ -169,10 +170,10 @@ class Mirror:
         elif seconds < QUICK:
             self._limit = min(MOST, self._limit * 2)
         pieces = msgspec.convert(answer, list[Piece])
-        sizes = {place.path: place.size for place in places}
+        asked = {place.path: place for place in places}
         for piece in pieces:
-            if piece.path in sizes:
-                self._grow(piece, sizes[piece.path])
+            if piece.path in asked:
+                self._grow(piece, asked[piece.path])
         if not pieces:  # none of them is there any more: the next changes say so
             for path in wanted:
                 self._behind.pop(path, None)
@@ -188,14 +189,22 @@ class Mirror:
         try:
             with self._here(path).open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                return Place(path, size, tail_of(file, size))
+                place = Place(path, size, tail_of(file, size))
+                file.seek(max(0, size - LINE))
+                torn = file.read(LINE).rpartition(b"\n")
+                if torn[1] and torn[2]:
+                    place.line = size - len(torn[2])
+                    place.line_tail = tail_of(file, place.line)
+                return place
         except FileNotFoundError:
             return Place(path, -1, "")
 
-    def _grow(self, piece: Piece, size: int) -> None:
+    def _grow(self, piece: Piece, place: Place) -> None:
         file = self._here(piece.path)
-        if size >= 0 and piece.offset == size:
-            with file.open("ab") as end:
+        if piece.offset in (place.size, place.line):
+            with file.open("r+b") as end:
+                end.truncate(piece.offset)  # readers wait for whole lines: none has read further
+                end.seek(piece.offset)
                 end.write(piece.content)
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -213,9 +222,14 @@ class Mirror:
 
     def _drop_all_but(self, kept: set[str]) -> None:
         for folder in self._own():
-            for file in sorted(folder.rglob("*")):
-                if file.is_file() and file.relative_to(self.root).as_posix() not in kept:
-                    self._drop(file)
+            for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+                if path.is_dir():
+                    with contextlib.suppress(OSError):  # of those that hold something
+                        path.rmdir()
+                elif path.relative_to(self.root).as_posix() not in kept:
+                    self._drop(path)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def _own(self) -> Iterable[Path]:
         """The folders that this mirror answers for."""

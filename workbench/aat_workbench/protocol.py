@@ -183,11 +183,17 @@ class Changed(msgspec.Struct):
 
 
 class Place(msgspec.Struct):
-    """How much of a file a mirror has: ``size`` bytes (-1: no file), and the sha256 (hex) of the last ``TAIL`` of them."""
+    """How much of a file a mirror has: ``size`` bytes (-1: no file), and the sha256 (hex) of the last ``TAIL`` of them.
+
+    ``line`` is where the last whole line ends, -1 where that is not known, with a hash of its own: a writer that was
+    killed may have left a torn line, which the next one cuts off.
+    """
 
     path: str
     size: int
     tail: str
+    line: int = -1
+    line_tail: str = ""
 
 
 class Read(_Params):
@@ -198,7 +204,7 @@ class Read(_Params):
 
 
 class Piece(msgspec.Struct):
-    """Bytes of a file from ``offset`` on; ``offset`` 0 where the place was of another file than is there now."""
+    """Bytes of a file from ``offset`` on: the place's size, or else its line; 0 where it was of another file."""
 
     path: str
     offset: int

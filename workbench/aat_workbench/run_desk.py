@@ -186,14 +186,21 @@ class RunDesk:
             try:
                 with (root / place.path).open("rb") as file:
                     state = os.fstat(file.fileno())
-                    same = 0 <= place.size <= state.st_size and tail_of(file, place.size) == place.tail
-                    offset = place.size if same else 0
+                    offset = _agreed(file, state.st_size, place)
                     file.seek(offset)
                     content = file.read(min(left, state.st_size - offset))
             except OSError:
                 continue  # gone since: the next changes say so
             left -= len(content)
             yield Piece(place.path, offset, content, state.st_mtime_ns)
+
+
+def _agreed(file: BinaryIO, size: int, place: protocol.Place) -> int:
+    """Up to where a mirror's file is the one that is here."""
+    for offset, tail in ((place.size, place.tail), (place.line, place.line_tail)):
+        if 0 <= offset <= size and tail_of(file, offset) == tail:
+            return offset
+    return 0
 
 
 def tail_of(file: BinaryIO, size: int) -> str:
