@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from aat_datasets.errors import AatError, EngineError
+from aat_datasets.errors import AatError, EngineError, HostError, InputError
 from aat_models import config as configs
 from aat_models.config import Config
 from aat_workbench import durable
@@ -112,7 +112,12 @@ class Mirror:
         self._token = changed.token
         until = time.monotonic() + SECONDS_A_TURN
         while self._behind:
-            await self._fetch()
+            try:
+                await self._fetch()
+            except HostError:
+                raise
+            except InputError:  # another engine has taken the place of the one that told what there is
+                return False
             if time.monotonic() > until:
                 return not self._behind
         return True
@@ -271,7 +276,7 @@ class Mirror:
 
     async def start_demo(self) -> str:
         """Start the demo there; where its log is. Raises AatError."""
-        return (await self._session.call("demo"))["log"]
+        return f"{self.place}:{(await self._session.call('demo'))['log']}"
 
     async def dataset_names(self) -> list[str]:
         """The datasets there. Raises AatError."""

@@ -52,7 +52,9 @@ class TopBar(Widget):
         width = self.size.width
         muted = colour(self, "muted")
         text = Text(no_wrap=True, overflow="crop")
-        if width >= 76:
+        engine = visible(self.engine)
+        tabs = sum(cell_len(title) + 4 for _, title in self._panes)
+        if width >= 76 and width - tabs - 16 >= min(cell_len(engine) + 2, 28):  # what is wrong matters more than a name
             text.append(" aat-workbench ", colour(self, "primary", bold=True))
             text.append(" ")
         self._spans = []
@@ -71,7 +73,6 @@ class TopBar(Widget):
                 job = job[: max(0, room - 1)] + "…"
             right.append(job, colour(self, "success"))
             right.append("   ")
-        engine = visible(self.engine)
         room = width - text.cell_len - 2
         if cell_len(engine) > room > 8:
             engine = set_cell_size(engine, room - 1).rstrip() + "…"
