@@ -26,7 +26,7 @@ from aat_datasets.errors import AatError, InputError, UnknownNameError
 from aat_models.events import Event
 from aat_models.sampling import Sampling
 from aat_workbench import __version__, liveness, protocol
-from aat_workbench.protocol import DESK, METHODS, PROTOCOL, Problem, Request
+from aat_workbench.protocol import DESK, METHODS, PATIENCE, PROTOCOL, Problem, Request
 from aat_workbench.run_desk import RunDesk
 from aat_workbench.targets import Target, identify, open_target
 
@@ -285,9 +285,15 @@ def _claim_streams() -> tuple[BinaryIO, BinaryIO]:
     return source, output
 
 
-def _read(source: BinaryIO, lines: queue.SimpleQueue[bytes | None], of_runs: queue.SimpleQueue[bytes | None]) -> None:
+def _read(
+    source: BinaryIO,
+    lines: queue.SimpleQueue[bytes | None],
+    of_runs: queue.SimpleQueue[bytes | None],
+    heard: Callable[[], None],
+) -> None:
     """Hands every line to the thread that answers it."""
     for line in source:
+        heard()
         try:
             desk = msgspec.json.decode(line, type=Request).method in DESK
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -295,6 +301,25 @@ def _read(source: BinaryIO, lines: queue.SimpleQueue[bytes | None], of_runs: que
         (of_runs if desk else lines).put(line)
     of_runs.put(None)
     lines.put(None)
+
+
+class _Patience:
+    """Ends this process where nothing was heard for so many seconds: a connection that hangs closes no pipe."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+        if seconds > 0:
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def heard(self) -> None:
+        self._last = time.monotonic()
+
+    def _watch(self) -> None:
+        while (left := self._last + self._seconds - time.monotonic()) > 0:
+            time.sleep(left)
+        print(f"nothing was heard for {self._seconds:g} s: the engine ends", file=sys.stderr, flush=True)
+        os._exit(1)
 
 
 def _serve_runs(engine: Engine, lines: queue.SimpleQueue[bytes | None]) -> None:
@@ -316,7 +341,8 @@ def main() -> NoReturn:
     of_runs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     engine = Engine(output)
     desk = threading.Thread(target=_serve_runs, args=(engine, of_runs), daemon=True)
-    threading.Thread(target=_read, args=(source, lines, of_runs), daemon=True).start()
+    patience = _Patience(float(os.environ.pop(PATIENCE, "") or 0))
+    threading.Thread(target=_read, args=(source, lines, of_runs, patience.heard), daemon=True).start()
     try:
         engine.serve(lines, desk.start)
         if not engine.stopped:

@@ -21,7 +21,7 @@ from aat_datasets.errors import AatError, EngineError, HostError, InputError
 from aat_models.events import Event
 from aat_workbench import __version__
 from aat_workbench.locking import FolderLock
-from aat_workbench.protocol import PROTOCOL
+from aat_workbench.protocol import PATIENCE, PROTOCOL
 from aat_workbench.session import Session, Stream, state_folder
 
 __all__ = ["Connection", "Happening", "Host", "HostSession", "claim_mirror"]
@@ -36,6 +36,8 @@ for program in aat-workbench .venv/bin/aat-workbench "$HOME/.local/bin/aat-workb
 done
 exec "${SHELL:-sh}" -lc 'exec aat-workbench engine'
 """
+_PATIENCE = 300  # seconds that the engine there works on for a client that says nothing
+_BEAT = 20.0  # seconds between two words, so that it knows that somebody is here
 _MISSING = (126, 127)  # exit codes of a shell that did not find, or could not run, the program
 
 
@@ -61,7 +63,7 @@ class Host(NamedTuple):
         except ValueError as error:
             raise InputError(f"AAT_SSH: {error}", "for example: AAT_SSH='-p 2222 -i ~/.ssh/key'") from None
         remote = os.environ.get("AAT_REMOTE", "").strip()
-        script = f"{remote} engine" if remote else _SEARCH.strip()
+        script = f"export {PATIENCE}={_PATIENCE}\n" + (f"{remote} engine" if remote else _SEARCH.strip())
         if self.folder:
             script = f"cd {shlex.quote(self.folder)} || exit 2\n{script}"
         return ["ssh", *given, *_OPTIONS, "--", self.name, f"exec sh -c {shlex.quote(script)}"]
@@ -80,6 +82,24 @@ class HostSession(Session):
         super().__init__(host.command(), log=state_folder() / f"engine-{host.key}.log")
         self.host = host
         self.place = host.name
+        self._beating: asyncio.Task[None] | None = None
+
+    async def _start(self) -> None:
+        await super()._start()
+        self._beating = asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        pid = self.pid
+        with contextlib.suppress(AatError):
+            while self.pid is not None and self.pid == pid:
+                await self._write({"id": 0, "method": "ping"})  # nobody waits for the answer
+                await asyncio.sleep(_BEAT)
+
+    async def close(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.wait([self._beating])
+        await super().close()
 
     @property
     def warning(self) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "DESK",
     "INTERNAL",
     "METHODS",
+    "PATIENCE",
     "PROTOCOL",
     "TAIL",
     "Attack",
@@ -213,6 +214,8 @@ class Piece(msgspec.Struct):
 
 
 TAIL = 1024
+PATIENCE = "AAT_PATIENCE"
+"""Environment variable: seconds without a word from its client after which an engine ends; none: it waits for ever."""
 DESK = (
     "changes", "control", "datasets", "demo", "read", "remove", "resume", "run", "runs", "start",
 )  # fmt: skip
