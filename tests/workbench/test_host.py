@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -16,8 +17,10 @@ from aat_datasets.errors import InputError
 from aat_models.config import Config
 from aat_workbench.cli.main import main
 from aat_workbench.host import Host
+from aat_workbench.pseudo_terminal import PseudoTerminal
 from aat_workbench.runs import RunFolder, RunStatus
 
+from . import fixed_run
 from .sshd import Sshd
 
 SETTINGS = [
@@ -47,6 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 @pytest.fixture
 def there(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sshd:
     """The server, with this process's environment set so that ``--host`` finds it and nothing of this user's is used."""
+    shutil.rmtree(server.runs, ignore_errors=True)
     for name, value in {
         "AAT_SSH": server.options,
         "AAT_REMOTE": server.remote(),
@@ -308,3 +312,29 @@ def test_runs_that_are_not_there(command: Callable[..., Outcome], there: Sshd) -
     outcome = command("train", "--detach", "--dataset", "suport")
     assert outcome.code == 2 and "did you mean support" in outcome.err
     assert command("watch", "lstm-1", "--plain").code == 0
+
+
+def test_the_app_is_here_and_all_else_there(there: Sshd) -> None:
+    fixed_run.make_runs(there.runs)
+    words = ["watch", "sst2-bilstm-none-1", "--host", there.host]
+    with PseudoTerminal([sys.executable, "-m", "aat_workbench.cli.start", *words], size=(140, 40)) as terminal:
+        terminal.wait(lambda: f"engine on {there.host}" in terminal.text(), 60)
+        terminal.wait(lambda: "A   sst2-bilstm-none-1" in terminal.text(), 60)  # the cursor is on it
+        there.stop()
+        terminal.wait(lambda: f"{there.host}: connection lost, trying again" in terminal.text(), 60)
+        there.start()
+        terminal.wait(lambda: f"engine on {there.host}" in terminal.text(), 60)
+        terminal.press(b"k")
+        terminal.wait(lambda: "sst2-bilstm-none-1 is not running: done" in terminal.text(), 60)
+        with pytest.raises(TimeoutError, match="the program ended"):
+            terminal.press(b"\x11")
+            terminal.wait(lambda: False, 30)
+
+
+def test_the_app_names_runs_that_are_near(there: Sshd) -> None:
+    fixed_run.make_runs(there.runs)
+    words = ["watch", "sst2-bilstm-non", "--host", there.host]
+    with PseudoTerminal([sys.executable, "-m", "aat_workbench.cli.start", *words], size=(140, 40)) as terminal:
+        with pytest.raises(TimeoutError, match="the program ended"):
+            terminal.wait(lambda: False, 60)
+        assert "did you mean sst2-bilstm-none-1" in terminal.text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from aat_datasets.errors import AatError, InputError
+from aat_datasets.errors import AatError, InputError, UnknownNameError
 from aat_workbench.terminal import visible
 
 __all__ = ["complain", "open_pane"]
@@ -40,6 +40,10 @@ async def _open_there(host: str, pane: str, run: str) -> None:
     print(visible(f"connecting to {session.place} …"), file=sys.stderr)
     try:
         await session.start()
+        if run:
+            names = [entry["run"] for entry in await session.call("runs")]
+            if run not in names:
+                raise UnknownNameError("run", run, names)
         root, lock = claim_mirror(session.host)
         app = WorkbenchApp(session=session, start_pane=pane, mirror=Mirror(root, session, session.place))
         if run:

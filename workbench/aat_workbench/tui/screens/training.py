@@ -81,6 +81,8 @@ class TrainingPane(Pane):
     def shown(self) -> None:
         self.look()
         self._point_at(self.workbench.selected_run)
+        if self.workbench.mirror is not None and self.workbench.selected_run not in self._views:
+            self._awaited = self.workbench.selected_run
         if self._timer is not None:
             self._timer.resume()
         self.focus_first()
