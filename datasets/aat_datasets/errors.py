@@ -8,6 +8,7 @@
     │   ├── ConfigError           a config key of the wrong name, type or range
     │   ├── DataError             a file, column, label, split or checksum that does not fit
     │   ├── CheckpointError       a checkpoint that is absent, truncated or of another architecture
+    │   ├── HostError             another host that cannot be reached, or has not got this package in this version
     │   └── VictimError           a model under attack that answers wrongly or not at all
     ├── CertificateError          an attack broke what was proved unbreakable; exit code 1
     ├── EngineError               the engine process failed or went away; exit code 1
@@ -30,6 +31,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "EngineError",
+    "HostError",
     "InputError",
     "NotFiniteError",
     "TrainingError",
@@ -97,6 +99,10 @@ class DataError(InputError):
 
 class CheckpointError(InputError):
     """A checkpoint that is absent, truncated, or of another architecture."""
+
+
+class HostError(InputError):
+    """Another host that cannot be reached, refuses the key, or has not got this package in this version."""
 
 
 class VictimError(InputError):

@@ -175,7 +175,7 @@ def test_the_engine_command_speaks_the_protocol_alone():
     asked = '{"id": 1, "method": "predict", "params": {"target": "builtin:tiny", "texts": ["great"]}}\n'
     done = call("engine", stdin=asked)
     hello, reply = map(json.loads, done.stdout.splitlines())
-    assert hello["hello"]["protocol"] == 1
+    assert hello["hello"]["protocol"] == 2
     assert reply["id"] == 1 and reply["result"]["words"] == [["great"]]
 
 

@@ -113,7 +113,7 @@ def pipe(place: Path) -> Iterator[Pipe]:
 
 def test_hello_comes_first_and_without_torch(pipe: Pipe):
     hello = pipe.hear()["hello"]
-    assert (hello["protocol"], hello["pid"]) == (1, pipe.process.pid)
+    assert (hello["protocol"], hello["pid"]) == (2, pipe.process.pid)
     assert isinstance(hello["version"], str)
     maps = Path(f"/proc/{pipe.process.pid}/maps")
     if maps.exists():
@@ -391,3 +391,18 @@ def test_the_client_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=child_environment())
     assert done.stdout.strip() == "[]"
+
+
+def test_an_engine_that_hears_nothing_for_long_ends(place: Path) -> None:
+    environment = child_environment() | {"AAT_PATIENCE": "0.2"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aat_workbench.engine"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=place,
+        env=environment,
+    )
+    with process:
+        assert process.wait(60) == 1  # though its input is open
+        assert process.stderr is not None and b"nothing was heard for 0.2 s" in process.stderr.read()

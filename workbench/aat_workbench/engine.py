@@ -2,7 +2,7 @@
 
 Run as ``aat-workbench engine`` or ``python -m aat_workbench.engine``; what is said is in protocol.py. Long work
 (attack, generate) is a generator: the engine steps all that is under way in turn, one victim batch or token each, and
-answers short requests in between.
+answers short requests in between. What is asked about runs is answered by a thread of its own, whatever a model does.
 
 stdout belongs to the protocol alone: whatever else prints, a library or a user's own victim, ends on stderr.
 """
@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -25,8 +25,9 @@ import msgspec
 from aat_datasets.errors import AatError, InputError, UnknownNameError
 from aat_models.events import Event
 from aat_models.sampling import Sampling
-from aat_workbench import __version__, protocol
-from aat_workbench.protocol import METHODS, PROTOCOL, Problem, Request
+from aat_workbench import __version__, liveness, protocol
+from aat_workbench.protocol import DESK, METHODS, PATIENCE, PROTOCOL, Problem, Request
+from aat_workbench.run_desk import RunDesk
 from aat_workbench.targets import Target, identify, open_target
 
 __all__ = ["Engine", "main"]
@@ -51,14 +52,17 @@ class Engine:
         self._runs_root = runs_root
         self._models: OrderedDict[str, tuple[str, Target]] = OrderedDict()  # name → what it stood for, and the model
         self._work: OrderedDict[int, Work] = OrderedDict()
-        self._encoder = msgspec.json.Encoder()
+        self._desk = RunDesk(runs_root)
+        self._writing = threading.Lock()
         self.stopped = False
 
     # One turn
 
-    def serve(self, lines: queue.SimpleQueue[bytes | None]) -> None:
-        """Answers until ``shutdown`` or the end of input (None)."""
-        self.send({"hello": {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}})
+    def serve(self, lines: queue.SimpleQueue[bytes | None], greeted: Callable[[], None]) -> None:
+        """Answers until ``shutdown`` or the end of input (None); ``greeted`` is called after the hello."""
+        place = {"host": liveness.host(), "runs": str(self._desk.root.absolute())}
+        self.send({"hello": {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid(), **place}})
+        greeted()
         while not self.stopped:
             try:
                 line = lines.get(block=not self._work)
@@ -71,8 +75,22 @@ class Engine:
         for work in self._work.values():
             work.close()
 
+    def serve_runs(self, lines: queue.SimpleQueue[bytes | None]) -> None:
+        """Answers what is asked about runs until the end of input (None)."""
+        while (line := lines.get()) is not None:
+            request = msgspec.json.decode(line, type=Request)
+            try:
+                result = self._desk.answer(request.method, _params(request))
+            except Exception as error:  # see _step
+                self._fail(request.id, error)
+            else:
+                self.send({"id": request.id, "result": result})
+
     def send(self, reply: dict[str, Any]) -> None:
-        self._output.write(self._encoder.encode(reply) + b"\n")
+        line = memoryview(msgspec.json.encode(reply) + b"\n")
+        with self._writing:
+            while line:  # an unbuffered write may take less than all of it
+                line = line[self._output.write(line) or 0 :]
 
     def _step(self) -> None:
         """One step of the long work whose turn it is."""
@@ -267,10 +285,48 @@ def _claim_streams() -> tuple[BinaryIO, BinaryIO]:
     return source, output
 
 
-def _read(source: BinaryIO, lines: queue.SimpleQueue[bytes | None]) -> None:
+def _read(
+    source: BinaryIO,
+    lines: queue.SimpleQueue[bytes | None],
+    of_runs: queue.SimpleQueue[bytes | None],
+    heard: Callable[[], None],
+) -> None:
+    """Hands every line to the thread that answers it."""
     for line in source:
-        lines.put(line)
+        heard()
+        try:
+            desk = msgspec.json.decode(line, type=Request).method in DESK
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            desk = False  # the engine says what is wrong with it
+        (of_runs if desk else lines).put(line)
+    of_runs.put(None)
     lines.put(None)
+
+
+class _Patience:
+    """Ends this process where nothing was heard for so many seconds: a connection that hangs closes no pipe."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+        if seconds > 0:
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def heard(self) -> None:
+        self._last = time.monotonic()
+
+    def _watch(self) -> None:
+        while (left := self._last + self._seconds - time.monotonic()) > 0:
+            time.sleep(left)
+        print(f"nothing was heard for {self._seconds:g} s: the engine ends", file=sys.stderr, flush=True)
+        os._exit(1)
+
+
+def _serve_runs(engine: Engine, lines: queue.SimpleQueue[bytes | None]) -> None:
+    try:
+        engine.serve_runs(lines)
+    except BrokenPipeError:
+        os._exit(130)  # nobody is left to answer
 
 
 def main() -> NoReturn:
@@ -282,9 +338,15 @@ def main() -> NoReturn:
     if sys.platform != "win32":
         os.nice(_NICE)
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(source, lines), daemon=True).start()
+    of_runs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    engine = Engine(output)
+    desk = threading.Thread(target=_serve_runs, args=(engine, of_runs), daemon=True)
+    patience = _Patience(float(os.environ.pop(PATIENCE, "") or 0))
+    threading.Thread(target=_read, args=(source, lines, of_runs, patience.heard), daemon=True).start()
     try:
-        Engine(output).serve(lines)
+        engine.serve(lines, desk.start)
+        if not engine.stopped:
+            desk.join()  # what was asked before the end of input is answered
     except (BrokenPipeError, KeyboardInterrupt):
         # Nobody is left to answer. The reader may be blocked in a read: leave without waiting for it.
         os._exit(130)

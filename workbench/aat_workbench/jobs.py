@@ -18,7 +18,7 @@ import aat_datasets
 import aat_models
 from aat_datasets.errors import InputError
 from aat_models.config import Config
-from aat_workbench.runs import RunFolder, runs_root
+from aat_workbench.runs import RunFolder, elsewhere, runs_root
 from aat_workbench.status import RunStatus
 from aat_workbench.threads import thread_settings
 
@@ -73,6 +73,9 @@ def resume_training(folder: RunFolder, *, queued: bool = False) -> RunFolder:
         raise InputError(f"run {folder.name} is {status.state}")
     if status.state == "done" and status.step >= status.total:
         raise InputError(f"run {folder.name} is done: all {status.total} steps")
+    if host := elsewhere(folder.path.parent):
+        host.resume(folder.name, queued)
+        return folder
     if queued:
         _enter(folder)
         return folder
@@ -99,6 +102,8 @@ def start_demo(root: Path | None = None) -> Path:
     """
     root = root or runs_root()
     log = root / "_demo" / "log.txt"
+    if host := elsewhere(root):
+        raise InputError(f"{root} mirrors the runs of {host.place}", "the demo begins there, not here")
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         _start(["demo", "--headless", "--keep"], log, root)

@@ -12,6 +12,7 @@ import tomli_w
 
 from aat_datasets.errors import ConfigError, InputError
 from aat_workbench import durable
+from aat_workbench.runs import elsewhere
 
 __all__ = ["Notes", "read", "tagged", "write"]
 
@@ -42,6 +43,9 @@ def write(folder: Path, notes: Notes) -> None:
         if not _TAG.fullmatch(tag):
             raise ConfigError(f"tag {tag!r} is unfit", "a word of at most 40 characters without , and #")
     kept = Notes(notes.text.strip(), sorted(set(notes.tags)))
+    if host := elsewhere(folder.parent):
+        host.note(folder.name, kept.text, kept.tags)
+        return
     path = folder / "notes.toml"
     try:
         if kept == Notes():

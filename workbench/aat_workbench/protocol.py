@@ -2,7 +2,7 @@
 
 ::
 
-    engine  {"hello": {"protocol": 1, "version": "0.1.0", "pid": 4711}}
+    engine  {"hello": {"protocol": 2, "version": "0.1.0", "pid": 4711, "host": "here", "runs": "/home/me/runs"}}
     client  {"id": 1, "method": "predict", "params": {"target": "builtin:tiny", "texts": ["great film"]}}
     engine  {"id": 1, "event": {…}}                       any number, records of aat_models.events
     engine  {"id": 1, "result": …}                        or {"id": 1, "error": {"kind", "message", "hint"}}
@@ -10,12 +10,15 @@
 
 A request that was cancelled ends with an error of the kind ``Cancelled``. A line that is no request is answered with an
 error whose ``id`` is null. ``kind`` is a name of the error tree (aat_datasets.errors), or ``Internal``.
-Nothing here imports torch.
+
+What is asked about runs (``DESK``) needs no model; the engine answers it beside everything else (run_desk.py), so that
+a training can be followed and paused while a model is loaded. Bytes are base64. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import hashlib
+from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
 
@@ -24,24 +27,38 @@ from aat_workbench.attack_request import AttackRequest, SurfaceKind
 
 __all__ = [
     "CANCELLED",
+    "DESK",
     "INTERNAL",
     "METHODS",
+    "PATIENCE",
     "PROTOCOL",
+    "TAIL",
     "Attack",
     "Attribute",
     "Cancel",
+    "Changed",
+    "Changes",
+    "Control",
     "Generate",
     "Load",
+    "Note",
     "Nothing",
+    "OfRun",
+    "Piece",
+    "Place",
     "Predict",
     "Problem",
+    "Read",
     "Recipes",
     "Reply",
     "Request",
+    "Start",
     "Substitutes",
+    "Text",
+    "tail_of",
 ]
 
-PROTOCOL = 1
+PROTOCOL = 2
 CANCELLED = "Cancelled"
 INTERNAL = "Internal"
 
@@ -120,6 +137,106 @@ class Cancel(_Params):
     id: int
 
 
+# Runs
+
+
+class OfRun(_Params):
+    """A run by its name: ``run`` tells of it, ``resume`` and ``remove`` do that."""
+
+    run: str
+
+
+class Control(OfRun, kw_only=True, forbid_unknown_fields=True):
+    """A command as ``runs control`` takes it: ``pause``, ``set lr=1e-3``; carried out at step ``at``."""
+
+    command: str
+    at: int = 0
+
+
+class Resume(OfRun, kw_only=True, forbid_unknown_fields=True):
+    """Go on with a training, when its turn comes where ``queued``."""
+
+    queued: bool = False
+
+
+class Note(OfRun, kw_only=True, forbid_unknown_fields=True):
+    """A run's note and tags."""
+
+    text: str = ""
+    tags: list[str] = []
+
+
+class Start(_Params):
+    """Start a training, when its turn comes where ``queued``; ``config`` is TOML."""
+
+    config: str
+    queued: bool = False
+
+
+class Changes(_Params):
+    """What is new in the run folders since the answer that gave ``token``; 0: everything. ``only``: of these runs."""
+
+    token: int = 0
+    only: list[str] = []
+
+
+class Text(msgspec.Struct):
+    """A small file that is replaced, never appended to: all of it, and when it was written (Unix ns)."""
+
+    content: bytes
+    written: int
+
+
+class Changed(msgspec.Struct):
+    """The answer to ``Changes``. Paths are relative to the folder of runs, with ``/``.
+
+    ``whole`` says that everything is told, so that what is not named is not there. ``sizes`` are those of files that
+    grow, in bytes, each with a mark that changes when the file does; ``gone`` are files that were there.
+    """
+
+    token: int
+    whole: bool
+    texts: dict[str, Text]
+    sizes: dict[str, tuple[int, str]]
+    gone: list[str]
+
+
+class Place(msgspec.Struct):
+    """How much of a file a mirror has: ``size`` bytes (-1: no file), and the sha256 (hex) of the last ``TAIL`` of them.
+
+    ``line`` is where the last whole line ends, -1 where that is not known, with a hash of its own: a writer that was
+    killed may have left a torn line, which the next one cuts off.
+    """
+
+    path: str
+    size: int
+    tail: str
+    line: int = -1
+    line_tail: str = ""
+
+
+class Read(_Params):
+    """What comes after these places, ``limit`` bytes in all; places that are not reached are not answered."""
+
+    places: list[Place]
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = 1 << 18
+
+
+class Piece(msgspec.Struct):
+    """Bytes of a file from ``offset`` on: the place's size, or else its line; 0 where it was of another file."""
+
+    path: str
+    offset: int
+    content: bytes
+    written: int
+
+
+TAIL = 1024
+PATIENCE = "AAT_PATIENCE"
+"""Environment variable: seconds without a word from its client after which an engine ends; none: it waits for ever."""
+DESK = (
+    "changes", "control", "datasets", "demo", "note", "read", "remove", "resume", "run", "runs", "start",
+)  # fmt: skip
 METHODS: dict[str, type[msgspec.Struct]] = {
     "load": Load,
     "predict": Predict,
@@ -131,4 +248,22 @@ METHODS: dict[str, type[msgspec.Struct]] = {
     "recipes": Recipes,
     "ping": Nothing,
     "shutdown": Nothing,
+    "runs": Nothing,
+    "run": OfRun,
+    "control": Control,
+    "start": Start,
+    "resume": Resume,
+    "note": Note,
+    "remove": OfRun,
+    "demo": Nothing,
+    "datasets": Nothing,
+    "changes": Changes,
+    "read": Read,
 }
+
+
+def tail_of(file: BinaryIO, size: int) -> str:
+    """The sha256 of the last bytes before ``size``: by it a file is known to be the one that was read so far."""
+    start = max(0, size - TAIL)
+    file.seek(start)
+    return hashlib.sha256(file.read(size - start)).hexdigest()

@@ -12,7 +12,8 @@
       log.txt         what a detached process printed
       not-finite-00000012.json   the batch on which a loss or gradient was not a number
 
-Nothing here imports torch.
+A folder of runs may be the mirror of another host's: ``mount`` says so, and what is asked of a run in it goes to the
+host. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -40,22 +41,58 @@ from aat_workbench.status import RunState, RunStatus
 from aat_workbench.threads import default_threads
 
 __all__ = [
+    "Elsewhere",
     "EventTail",
     "RunFolder",
     "RunState",
     "RunStatus",
     "RunWriter",
     "drop_after",
+    "elsewhere",
     "find_run",
     "history",
     "in_its_language",
     "list_runs",
+    "mount",
     "resolve",
     "resolve_target",
     "runs_root",
 ]
 
 _NAME = re.compile(r"[^\W_][\w.+-]{0,99}")
+
+
+class Elsewhere(Protocol):
+    """A host whose runs are mirrored here. What is asked of a run is on its way when a method returns."""
+
+    @property
+    def place(self) -> str:
+        """What the host is called in messages."""
+        ...
+
+    def send(self, run: str, command: str, at: int = 0) -> None: ...
+
+    def resume(self, run: str, queued: bool = False) -> None: ...
+
+    def note(self, run: str, text: str, tags: list[str]) -> None: ...
+
+    def remove(self, run: str) -> None: ...
+
+
+_mounted: dict[Path, Elsewhere] = {}
+
+
+def mount(root: Path, host: Elsewhere | None) -> None:
+    """From now on the folder of runs ``root`` is the mirror of a host's; None: no longer."""
+    if host is None:
+        _mounted.pop(root, None)
+    else:
+        _mounted[root] = host
+
+
+def elsewhere(root: Path) -> Elsewhere | None:
+    """The host whose runs the folder ``root`` mirrors; None for runs of this machine."""
+    return _mounted.get(root) if _mounted else None
 
 
 class RunFolder:
@@ -87,6 +124,8 @@ class RunFolder:
         does not fit.
         """
         root = root or runs_root()
+        if host := elsewhere(root):
+            raise InputError(f"{root} mirrors the runs of {host.place}", "a run begins there, not here")
         config = _pinned(config)
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -125,8 +164,9 @@ class RunFolder:
             return RunStatus()
 
     def status(self) -> RunStatus:
-        """The status as a watcher should show it: see ``RunStatus.as_seen``."""
-        return self.written_status().as_seen(time.time())
+        """The status as a watcher should show it: see ``RunStatus.as_seen``. Of a mirrored run, the host has judged."""
+        written = self.written_status()
+        return written if elsewhere(self.path.parent) else written.as_seen(time.time())
 
     def write_status(self, status: RunStatus, *, lasting: bool = True) -> None:
         """Replace the status in one step. Raises OSError."""
@@ -163,7 +203,10 @@ class RunFolder:
             raise InputError(f"run {self.name} is not running: {status.state}")
         if asked.verb == "set":
             live.change(self.config, asked.value)
-        elif status.waiting:
+        if host := elsewhere(self.path.parent):
+            host.send(self.name, command, at)
+            return
+        if status.waiting and asked.verb != "set":
             from aat_workbench import queue
 
             if asked.verb != "stop":
@@ -204,12 +247,15 @@ class RunFolder:
     def remove(self) -> None:
         """Delete the folder. Raises InputError where the run is at work or the folder cannot be deleted."""
         status = self.status()
+        if status.active and not status.waiting:
+            raise InputError(f"run {self.name} is {status.state}", f"first: runs control {self.name} stop")
+        if host := elsewhere(self.path.parent):
+            host.remove(self.name)
+            return
         if status.waiting:
             from aat_workbench import queue
 
             queue.leave(self)
-        elif status.active:
-            raise InputError(f"run {self.name} is {status.state}", f"first: runs control {self.name} stop")
         try:
             shutil.rmtree(self.path)
         except OSError as error:

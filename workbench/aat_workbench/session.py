@@ -1,7 +1,7 @@
 """A client of the engine: starts it, asks it, streams from it, and starts it again where it died.
 
-The engine is a process of its own, on this machine or over ssh; what is said is in protocol.py. Nothing here imports
-torch.
+The engine is a process of its own, on this machine or over ssh (host.py); what is said is in protocol.py. Nothing here
+imports torch.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from aat_models import events
 from aat_models.events import Event
 from aat_workbench.protocol import PROTOCOL, Problem, Reply
 
-__all__ = ["Session", "Stream"]
+__all__ = ["Session", "Stream", "state_folder"]
 
 _LINE = 1 << 26  # bytes the longest reply may have
 _LOG = 1 << 20  # bytes after which the log begins anew
 _HELLO_SECONDS = 60.0
+_NOISE = 200  # lines that a shell may print before the engine's first
 _CLOSE_SECONDS = 2.0
+_GRACE_SECONDS = 1.0  # for a process that said nothing to end with an exit code of its own
 
 
 class Stream:
@@ -87,8 +89,8 @@ class Session:
     """One engine process, started by the first call.
 
     Args:
-        command: the engine's command line; by default this Python's own. ``["ssh", HOST, "aat-workbench", "engine"]``
-            is one as well.
+        command: the engine's command line; by default this Python's own. One that runs ssh is one as well; host.py
+            makes it.
         log: the file that takes the engine's stderr; by default ``engine.log`` in the user's state folder.
         runs_root: folder of runs the engine looks in; None: what the environment says.
         on_restart: called when a new engine has taken the place of one that died.
@@ -160,6 +162,7 @@ class Session:
         """Ends the engine: asks it, then insists. The session is of no use afterwards."""
         self._closed = True
         if self._starting is not None:
+            self._starting.cancel()
             await asyncio.wait([self._starting])
         process = self._process
         if process is not None and process.returncode is None:
@@ -189,10 +192,11 @@ class Session:
 
         if self._reader is not None:
             await self._reader
-        self.log = self.log or _log_path()
+        self.log = self.log or state_folder() / "engine.log"
         try:
             long = self.log.exists() and self.log.stat().st_size > _LOG
             with self.log.open("wb" if long else "ab") as log:
+                began = log.tell()
                 process = await asyncio.create_subprocess_exec(
                     *self._command,
                     stdin=asyncio.subprocess.PIPE,
@@ -203,19 +207,17 @@ class Session:
                     start_new_session=True,  # Ctrl-C in the terminal is the client's to handle
                 )
         except OSError as error:
-            raise EngineError(f"the engine cannot be started: {error.strerror}", " ".join(self._command)) from None
-        assert process.stdout is not None
+            raise self._cannot_run(error) from None
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), _HELLO_SECONDS)
-            self.hello = msgspec.json.decode(line, type=Reply).hello or {}
-        except (TimeoutError, msgspec.MsgspecError, ValueError):
+            self.hello = await asyncio.wait_for(_hello(process), _HELLO_SECONDS)
+        except TimeoutError:
             self.hello = {}
+        except asyncio.CancelledError:
+            await _end(process, 0)
+            raise
         if self.hello.get("protocol") != PROTOCOL:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            what = f"speaks protocol {self.hello['protocol']}, not {PROTOCOL}" if self.hello else "did not start"
-            raise EngineError(f"the engine {what}", f"its log: {self.log}")
+            code = await _end(process)
+            raise self._other_version() if self.hello else self._no_start(code, _since(self.log, began))
         self._process = process
         self._reader = asyncio.create_task(self._read(process))
 
@@ -247,7 +249,25 @@ class Session:
         waiting, self._waiting = self._waiting, {}
         reason = reason or (f"signal {-code}" if code < 0 else f"exit code {code}")
         for take in waiting.values():
-            take(EngineError(f"the engine stopped ({reason})", f"it starts again by itself; its log: {self.log}"))
+            take(self._stopped(reason))
+
+    # What is said of an engine that does not run; another host has words of its own
+
+    def _cannot_run(self, error: OSError) -> AatError:
+        return EngineError(f"the engine cannot be started: {error.strerror}", " ".join(self._command))
+
+    def _no_start(self, code: int, said: str) -> AatError:
+        """No hello came; ``code`` is the process's exit code, ``said`` what it printed on stderr."""
+        return EngineError("the engine did not start", f"its log: {self.log}")
+
+    def _other_version(self) -> AatError:
+        return EngineError(
+            f"the engine speaks protocol {self.hello['protocol']}, not {PROTOCOL}", f"its log: {self.log}"
+        )
+
+    def _stopped(self, reason: str = "") -> AatError:
+        why = f" ({reason})" if reason else ""
+        return EngineError(f"the engine stopped{why}", f"it starts again by itself; its log: {self.log}")
 
     async def submit(self, method: str, params: dict[str, Any], take: Callable[[Reply | AatError], None]) -> int:
         """Sends a request; its replies go to ``take``. Returns its id. Raises EngineError."""
@@ -269,7 +289,7 @@ class Session:
             process.stdin.write(msgspec.json.encode(request) + b"\n")
             await process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
-            raise EngineError("the engine stopped", f"it starts again by itself; its log: {self.log}") from None
+            raise self._stopped() from None
 
     def forget(self, number: int) -> None:
         """Cancels a request and drops what still comes of it."""
@@ -283,6 +303,42 @@ class Session:
             process.stdin.write(msgspec.json.encode(request) + b"\n")
 
 
+async def _hello(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    """The engine's first words, after what a login shell may print before them; empty where none come."""
+    assert process.stdout is not None
+    for _ in range(_NOISE):
+        try:
+            line = await process.stdout.readline()
+        except ValueError:
+            break
+        if not line:
+            break
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            hello = msgspec.json.decode(line, type=Reply).hello
+            if hello is not None and "protocol" in hello:
+                return hello
+    return {}
+
+
+async def _end(process: asyncio.subprocess.Process, grace: float = _GRACE_SECONDS) -> int:
+    """Ends a process that is of no use, after seconds of ``grace``; its exit code."""
+    with contextlib.suppress(TimeoutError):
+        return await asyncio.wait_for(process.wait(), grace)
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    return await process.wait()
+
+
+def _since(log: Path, place: int) -> str:
+    """What was written to the log from ``place`` on."""
+    try:
+        with log.open("rb") as file:
+            file.seek(place)
+            return file.read(1 << 16).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def _error(problem: Problem) -> AatError:
     """The error of the tree that the engine named; an EngineError where it is none."""
     found = getattr(errors, problem.kind, None)
@@ -292,7 +348,8 @@ def _error(problem: Problem) -> AatError:
     return made
 
 
-def _log_path() -> Path:
+def state_folder() -> Path:
+    """A folder for logs: the user's state folder, or a temporary one where that cannot be written to."""
     import tempfile
 
     from platformdirs import user_state_path
@@ -301,5 +358,5 @@ def _log_path() -> Path:
     with contextlib.suppress(OSError):  # a home that cannot be written to is no reason to have no engine
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
-            return folder / "engine.log"
-    return Path(tempfile.mkdtemp(prefix="aat-workbench-")) / "engine.log"
+            return folder
+    return Path(tempfile.mkdtemp(prefix="aat-workbench-"))

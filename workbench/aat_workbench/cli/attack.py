@@ -11,8 +11,9 @@ import typer
 
 from aat_datasets.errors import InputError
 from aat_models.events import AttackResult, Event, Progress
-from aat_workbench.attack_request import SurfaceKind
+from aat_workbench.attack_request import AttackRequest, SurfaceKind
 from aat_workbench.cli.diff import diff, print_text
+from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.http import HttpBatch, HttpRate, HttpRetries, HttpTimeout
 from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
 from aat_workbench.outcome import reduced, words_left
@@ -23,8 +24,9 @@ from aat_workbench.threads import several
 if TYPE_CHECKING:
     from aat_models.distributed import Group
     from aat_workbench.attacking import AttackRun
+    from aat_workbench.http_victim import HttpOptions
 
-__all__ = ["TARGETS", "attack", "shown"]
+__all__ = ["TARGETS", "attack", "print_attack", "shown"]
 
 TARGETS = "a run, a run's folder, py:module:function, http://…, hf:PATH_OR_ID or builtin:tiny"
 
@@ -79,6 +81,7 @@ def attack(
     listing: Annotated[bool, typer.Option("--list", help="list the recipes and stop")] = False,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Search for small edits that change a model's prediction; results are kept and resumable.
 
@@ -92,22 +95,13 @@ def attack(
             "no target", "name a run, py:module:function, http://… or builtin:tiny; --list shows the recipes"
         )
     from aat_models.attacks import find
-    from aat_workbench.attacking import AttackRequest, AttackRun
     from aat_workbench.http_victim import HttpOptions
-    from aat_workbench.targets import open_target
-    from aat_workbench.threads import thread_settings
 
     names = [name.strip() for name in recipe.split(",") if name.strip()]
     for name in names:
         find(name)  # a wrong name is said before the first attack, not after it
-    if save_as:
-        _check_saving(save_as, names, replace=replace)
-    os.environ.update(thread_settings())
-    group, quiet = _group(quiet)
-    opened = open_target(target, http=HttpOptions(http_batch, http_timeout, http_retries, rate=http_rate).check())
-    runs: list[AttackRun] = []
-    for name in names:
-        request = AttackRequest(
+    requests = [
+        AttackRequest(
             recipe=name,
             dataset=dataset,
             split=split,
@@ -121,6 +115,40 @@ def attack(
             seed=seed,
             resume=resume,
         )
+        for name in names
+    ]
+    http = HttpOptions(http_batch, http_timeout, http_retries, rate=http_rate)
+    if host:
+        if save_as or http != HttpOptions():
+            raise InputError("--save-as and --http-… work on this machine only", f"log in to use them: ssh {host}")
+        from aat_workbench.cli.there import attack_there
+
+        attack_there(host, target, requests, json=json, quiet=quiet)
+        return
+    if save_as:
+        _check_saving(save_as, names, replace=replace)
+    _attack_here(target, requests, http, save_as, replace=replace, json=json, quiet=quiet)
+
+
+def _attack_here(
+    target: str,
+    requests: Sequence[AttackRequest],
+    http: HttpOptions,
+    save_as: str,
+    *,
+    replace: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    from aat_workbench.attacking import AttackRun
+    from aat_workbench.targets import open_target
+    from aat_workbench.threads import thread_settings
+
+    os.environ.update(thread_settings())
+    group, quiet = _group(quiet)
+    opened = open_target(target, http=http.check())
+    runs: list[AttackRun] = []
+    for request in requests:
         run = AttackRun(opened, request, group=group)
         runs.append(run)
         _one(run, quiet=quiet)
@@ -129,7 +157,7 @@ def attack(
         if json and not save_as:
             emit(run.summary)  # as soon as it is there: the next attack may take hours
         elif not json:
-            _print(run.summary, run.results, run.labels, quiet=quiet)
+            print_attack(run.summary, run.results, run.labels, quiet=quiet)
     if save_as and (group is None or not group.rank):
         _save(save_as, runs, replace=replace, json=json, quiet=quiet)
     if group is not None:
@@ -226,7 +254,10 @@ def shown(steps: Iterator[list[Event]], *, quiet: bool) -> Iterator[Event]:
                 yield event
 
 
-def _print(summary: dict[str, Any], results: Sequence[AttackResult], labels: Sequence[str], *, quiet: bool) -> None:
+def print_attack(
+    summary: dict[str, Any], results: Sequence[AttackResult], labels: Sequence[str], *, quiet: bool
+) -> None:
+    """An attack's figures, three of its examples, and its warnings."""
     rows = [(key, summary[key]) for key in _SHOWN if key in _ALWAYS or summary.get(key) not in (None, "")]
     for key in ("clean_accuracy", "accuracy_under_attack"):
         if summary[key] is None:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aat_models.events import Token
+from aat_models.events import Event, Token
+from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.output import Json, Quiet, emit, say
 from aat_workbench.cli.probe import given_texts
 from aat_workbench.terminal import visible
 
+if TYPE_CHECKING:
+    from aat_models.sampling import Sampling
+
 __all__ = ["generate"]
+
+Writing = Generator[list[Event], None, Any]
 
 
 def generate(
@@ -37,16 +45,12 @@ def generate(
     seed: Annotated[int | None, typer.Option("--seed", help="seed of the draws; default 0")] = None,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Write text from the fixed-length vector of a prompt; one object a prompt with --json."""
     from aat_models.sampling import Sampling
-    from aat_workbench.engine import generate as generating
-    from aat_workbench.targets import open_target
-    from aat_workbench.threads import thread_settings
 
     prompts = given_texts([prompt] if prompt is not None else None)
-    os.environ.update(thread_settings())
-    opened = open_target(target)
     drawn = any(setting is not None for setting in (temperature, top_k, top_p, seed))
     sampling = Sampling(
         greedy=not drawn if greedy is None else greedy,
@@ -56,22 +60,46 @@ def generate(
         max_tokens=max_tokens,
         seed=seed or 0,
     )
-    for text in prompts:
-        work = generating(opened, text, sampling)
-        summary: dict[str, Any] = {}
-        while True:
-            try:
-                events = next(work)
-            except StopIteration as end:
-                summary = end.value
-                break
-            if stream and not json:
-                for event in events:
-                    assert isinstance(event, Token)
-                    sys.stdout.write(visible(event.text, lines=True))
-                sys.stdout.flush()
-        if json:
-            emit(summary)
-            continue
-        print("" if stream else visible(summary["text"].strip(), lines=True), flush=True)
-        say(f"{summary['tokens']} tokens, {summary['tokens_per_second']:.0f} a second", quiet=quiet)
+    with _writer(host, target, sampling, quiet=quiet) as write:
+        for text in prompts:
+            summary = _written(write(text), stream=stream and not json)
+            if json:
+                emit(summary)
+                continue
+            print("" if stream else visible(summary["text"].strip(), lines=True), flush=True)
+            say(f"{summary['tokens']} tokens, {summary['tokens_per_second']:.0f} a second", quiet=quiet)
+
+
+@contextmanager
+def _writer(
+    host: str, target: str, sampling: Sampling, *, quiet: bool
+) -> Generator[Callable[[str], Writing], None, None]:
+    """Writes from a prompt, here or on another host."""
+    if host:
+        from aat_workbench.cli.hosting import there
+        from aat_workbench.cli.there import generating as writing
+
+        with there(host, quiet=quiet) as connection:
+            yield lambda prompt: writing(connection, target, prompt, sampling)
+        return
+    from aat_workbench.engine import generate as generating
+    from aat_workbench.targets import open_target
+    from aat_workbench.threads import thread_settings
+
+    os.environ.update(thread_settings())
+    opened = open_target(target)
+    yield lambda prompt: generating(opened, prompt, sampling)
+
+
+def _written(work: Writing, *, stream: bool) -> dict[str, Any]:
+    """The summary of a reply; with ``stream`` its tokens are printed as they come."""
+    while True:
+        try:
+            events = next(work)
+        except StopIteration as end:
+            return end.value
+        if stream:
+            for event in events:
+                assert isinstance(event, Token)
+                sys.stdout.write(visible(event.text, lines=True))
+            sys.stdout.flush()

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from aat_datasets.errors import AatError
+from aat_datasets.errors import AatError, InputError
 from aat_workbench import __version__
 from aat_workbench.cli.attack import attack
 from aat_workbench.cli.bench import app as bench_app
@@ -20,6 +20,7 @@ from aat_workbench.cli.doctor import doctor
 from aat_workbench.cli.engine import engine
 from aat_workbench.cli.evaluate import evaluate
 from aat_workbench.cli.generate import generate
+from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.opening import complain, open_pane
 from aat_workbench.cli.probe import probe
 from aat_workbench.cli.report import report
@@ -52,10 +53,15 @@ def start(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error; for every command")] = False,
+    host: OnHost = "",
 ) -> None:
     """A terminal workbench for adaptive adversarial training of text models. Without a command: the app."""
     if context.invoked_subcommand is None:
-        open_pane("datasets")
+        open_pane("training" if host else "datasets", host=host)
+    elif host:
+        raise InputError(
+            "--host stands behind the command it is for", f"aat-workbench {context.invoked_subcommand} … --host {host}"
+        )
 
 
 app.command("demo")(demo)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from aat_datasets.errors import AatError, InputError
+from aat_datasets.errors import AatError, InputError, UnknownNameError
 from aat_workbench.terminal import visible
 
 __all__ = ["IN_BROWSER", "complain", "open_pane"]
@@ -14,16 +14,48 @@ IN_BROWSER = "TEXTUAL_DRIVER"
 """The environment variable by which a served app knows that it draws on no terminal."""
 
 
-def open_pane(pane: str, run: str = "") -> None:
-    """Open the app on a pane, with a run selected. Raises InputError where there is no terminal to draw on."""
+def open_pane(pane: str, run: str = "", host: str = "") -> None:
+    """Open the app on a pane, with a run selected, on this machine's runs or another host's.
+
+    Raises InputError where there is no terminal to draw on, HostError where the host does not answer.
+    """
     if IN_BROWSER not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("the app needs a terminal", "in scripts: watch --plain, runs list --json; see --help")
+    if host:
+        import asyncio
+
+        asyncio.run(_open_there(host, pane, run))
+        return
     from aat_workbench.tui.app import WorkbenchApp
 
     app = WorkbenchApp(start_pane=pane)
     if run:
         app.selected_run = run
     app.run()
+
+
+async def _open_there(host: str, pane: str, run: str) -> None:
+    """The app here, everything else there. The host has answered before the screen is drawn."""
+    from aat_workbench.host import Host, HostSession, claim_mirror
+    from aat_workbench.mirror import Mirror
+    from aat_workbench.tui.app import WorkbenchApp
+
+    session = HostSession(Host.parse(host))
+    print(visible(f"connecting to {session.place} …"), file=sys.stderr)
+    try:
+        await session.start()
+        if run:
+            names = [entry["run"] for entry in await session.call("runs")]
+            if run not in names:
+                raise UnknownNameError("run", run, names)
+        root, lock = claim_mirror(session.host)
+        app = WorkbenchApp(session=session, start_pane=pane, mirror=Mirror(root, session, session.place))
+        if run:
+            app.selected_run = run
+        await app.run_async()
+        lock.release()
+    finally:
+        await session.close()
 
 
 def complain(error: AatError) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 import typer
@@ -13,6 +15,7 @@ from aat_datasets.errors import InputError
 from aat_models.events import AttackResult
 from aat_workbench.attack_request import AttackRequest, SurfaceKind
 from aat_workbench.cli.diff import diff, print_text
+from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.output import Json, Quiet, emit, print_line, print_table, say
 
 if TYPE_CHECKING:
@@ -37,25 +40,51 @@ def probe(
     seed: Annotated[int, typer.Option("--seed", help="seed of the attack's choices")] = 0,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Prediction, probabilities, salience of each word, and the nearest failing edit, for typed texts."""
+    wanted = given_texts(texts)
+    found: list[dict[str, Any]] = []
+    with _prober(host, target, quiet=quiet) as ask:
+        for text in wanted:
+            request = AttackRequest(texts=[text], surface=surface, budget=budget, seed=seed, save=False)
+            probed = ask(text, request)
+            answer = _answer(text, probed)
+            if json:
+                broken = probed.result.status == "success"
+                found.append(answer | {"failing_edit": msgspec.to_builtins(probed.result) if broken else None})
+            else:
+                _print(answer, probed.result, probed.labels, quiet=quiet)
+    if json:
+        emit(found)
+
+
+class Probed(NamedTuple):
+    """What a model says to a text, what speaks for it, and the attack on it."""
+
+    labels: list[str]
+    probabilities: list[float]
+    words: list[str]
+    scores: list[float]
+    result: AttackResult
+
+
+@contextmanager
+def _prober(host: str, target: str, *, quiet: bool) -> Generator[Callable[[str, AttackRequest], Probed], None, None]:
+    """Asks the target, here or on another host."""
+    if host:
+        from aat_workbench.cli.hosting import there
+        from aat_workbench.cli.there import probing
+
+        with there(host, quiet=quiet) as connection:
+            yield lambda text, request: Probed(**probing(connection, target, text, request))
+        return
     from aat_workbench.targets import open_target
     from aat_workbench.threads import thread_settings
 
-    wanted = given_texts(texts)
     os.environ.update(thread_settings())
     opened = open_target(target)
-    found: list[dict[str, Any]] = []
-    for text in wanted:
-        answer = _answer(opened, text)
-        result = _nearest(opened, AttackRequest(texts=[text], surface=surface, budget=budget, seed=seed, save=False))
-        if json:
-            broken = result.status == "success"
-            found.append(answer | {"failing_edit": msgspec.to_builtins(result) if broken else None})
-        else:
-            _print(answer, result, opened.labels, quiet=quiet)
-    if json:
-        emit(found)
+    yield lambda text, request: _probed(opened, text, request)
 
 
 def given_texts(texts: list[str] | None) -> list[str]:
@@ -69,15 +98,20 @@ def given_texts(texts: list[str] | None) -> list[str]:
     return found
 
 
-def _answer(target: Target, text: str) -> dict[str, Any]:
+def _probed(target: Target, text: str, request: AttackRequest) -> Probed:
     probabilities = target.predict([text])[0]
     words, scores = target.attribute(text)
+    return Probed(target.labels, probabilities, words, scores, _nearest(target, request))
+
+
+def _answer(text: str, probed: Probed) -> dict[str, Any]:
+    probabilities = probed.probabilities
     return {
         "text": text,
-        "prediction": target.labels[probabilities.index(max(probabilities))],
-        "probabilities": dict(zip(target.labels, (round(p, 6) for p in probabilities), strict=True)),
-        "words": words,
-        "salience": [round(score, 6) + 0.0 for score in scores],  # + 0.0: no negative zero
+        "prediction": probed.labels[probabilities.index(max(probabilities))],
+        "probabilities": dict(zip(probed.labels, (round(p, 6) for p in probabilities), strict=True)),
+        "words": probed.words,
+        "salience": [round(score, 6) + 0.0 for score in probed.scores],  # + 0.0: no negative zero
     }
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aat_datasets.errors import AatError, InputError
+from aat_datasets.errors import AatError, InputError, UnknownNameError
+from aat_workbench.cli.hosting import OnHost, ask, there
 from aat_workbench.cli.output import Json, Quiet, dotted, emit, print_table, say
 
 if TYPE_CHECKING:
@@ -26,20 +28,24 @@ def list_(
     tag: Annotated[list[str] | None, typer.Option("--tag", help="only runs with this tag; may be repeated")] = None,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """All runs, newest first."""
     from aat_workbench import queue
-    from aat_workbench.runs import list_runs, runs_root
+    from aat_workbench.runs import runs_root
 
-    queue.advance(runs_root())
-    places = queue.places(runs_root())
-    found: list[dict[str, Any]] = [{**brief(folder), "place": places.get(folder.name, 0)} for folder in list_runs()]
+    if host:
+        found: list[dict[str, Any]] = ask(host, "runs", quiet=quiet)
+    else:
+        queue.advance(runs_root())
+        found = placed(runs_root())
     found = [entry for entry in found if set(tag or ()) <= set(entry["tags"])]
     if json:
         emit(found)
         return
     if not found:
-        none = f"no runs in {runs_root()}; begin with: aat-workbench demo"
+        where = f"on {host}" if host else f"in {runs_root()}"
+        none = f"no runs {where}; begin with: aat-workbench demo"
         say(f"no run has the tag {' and '.join(tag)}" if tag else none, quiet=quiet)
         return
     columns = ("run", "state", "step", "done", "dev acc", "robust acc", "started", "tags")
@@ -79,11 +85,11 @@ def queue_(
 
 
 @app.command("show")
-def show(name: Name, json: Json = False, quiet: Quiet = False) -> None:
+def show(name: Name, json: Json = False, quiet: Quiet = False, host: OnHost = "") -> None:
     """One run: state, config, figures, checkpoints, attacks."""
     from aat_workbench.runs import find_run
 
-    full = details(find_run(name))
+    full = ask(host, "run", quiet=quiet, run=name) if host else details(find_run(name))
     if json:
         emit(full)
         return
@@ -104,11 +110,15 @@ def show(name: Name, json: Json = False, quiet: Quiet = False) -> None:
 
 
 @app.command("compare")
-def compare(names: Names, json: Json = False, quiet: Quiet = False) -> None:
+def compare(names: Names, json: Json = False, quiet: Quiet = False, host: OnHost = "") -> None:
     """Several runs side by side: what their configs differ in, and their figures."""
     from aat_workbench.runs import find_run
 
-    table = comparison([details(find_run(name)) for name in names])
+    if host:
+        with there(host, quiet=quiet) as connection:
+            table = comparison([connection.call("run", run=name) for name in names])
+    else:
+        table = comparison([details(find_run(name)) for name in names])
     if json:
         emit(table)
         return
@@ -125,24 +135,43 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Delete runs with their checkpoints and attacks."""
     from aat_workbench.runs import find_run
+    from aat_workbench.status import ACTIVE
 
-    folders = [find_run(name) for name in names]
-    statuses = {folder.name: folder.status() for folder in folders}
-    busy = [name for name, status in statuses.items() if status.active and not status.waiting]
+    if host:
+        with there(host, quiet=quiet) as connection:
+            states = {entry["run"]: entry for entry in connection.call("runs")}
+            for name in names:
+                if name not in states:
+                    raise UnknownNameError("run", name, states)
+            busy = [name for name in names if states[name]["state"] in ACTIVE and not states[name]["place"]]
+            _may_remove(names, busy, yes=yes)
+            removed = [connection.call("remove", run=name) for name in names]
+    else:
+        folders = [find_run(name) for name in names]
+        statuses = {folder.name: folder.status() for folder in folders}
+        busy = [name for name, status in statuses.items() if status.active and not status.waiting]
+        _may_remove([folder.name for folder in folders], busy, yes=yes)
+        removed = [{"run": folder.name, "path": str(folder.path)} for folder in folders]
+        for folder in folders:
+            folder.remove()
+    for entry in removed:
+        say(f"deleted {entry['path']}", quiet=quiet or json)
+    if json:
+        emit({"removed": [entry["run"] for entry in removed]})
+
+
+def _may_remove(names: list[str], busy: list[str], *, yes: bool) -> None:
+    """Asks, unless ``yes``. Raises InputError where runs are at work or nobody is there to be asked."""
     if busy:
         raise InputError(f"still at work: {', '.join(busy)}", f"first: aat-workbench runs control {busy[0]} stop")
     if not yes:
         if not sys.stdin.isatty():
             raise InputError("nothing was deleted", "in scripts add --yes")
-        typer.confirm(f"delete {', '.join(folder.name for folder in folders)}?", abort=True, err=True)
-    for folder in folders:
-        folder.remove()
-        say(f"deleted {folder.path}", quiet=quiet or json)
-    if json:
-        emit({"removed": [folder.name for folder in folders]})
+        typer.confirm(f"delete {', '.join(names)}?", abort=True, err=True)
 
 
 @app.command("control")
@@ -155,6 +184,7 @@ def control(
     at: Annotated[int, typer.Option("--at", metavar="STEP", min=0, help="wait for this step; 0: now")] = 0,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Ask a training to pause, go on, stop, take a checkpoint, or change its learning rate or a setting of its adversary.
 
@@ -162,12 +192,17 @@ def control(
     """
     from aat_workbench.runs import find_run
 
-    folder = find_run(name)
-    folder.send(f"{command} {value}".strip(), at)
-    if json:
-        emit({"run": folder.name, "command": command, "value": value, "at": at})
+    asked = f"{command} {value}".strip()
+    if host:
+        name = ask(host, "control", quiet=quiet, run=name, command=asked, at=at)["run"]
     else:
-        say(f"asked {folder.name} to {command} {value}".rstrip() + (f" at step {at}" if at else ""), quiet=quiet)
+        folder = find_run(name)
+        folder.send(asked, at)
+        name = folder.name
+    if json:
+        emit({"run": name, "command": command, "value": value, "at": at})
+    else:
+        say(f"asked {name} to {command} {value}".rstrip() + (f" at step {at}" if at else ""), quiet=quiet)
 
 
 @app.command("note")
@@ -218,6 +253,15 @@ def _show_notes(folder: RunFolder, *, json: bool, quiet: bool) -> None:
     elif not quiet:
         for line in (*(["tags: " + " ".join(written.tags)] if written.tags else []), *written.text.splitlines()):
             print_line(line)
+
+
+def placed(root: Path) -> list[dict[str, Any]]:
+    """What a list shows of all runs, each with its place in the queue; 0: it does not wait."""
+    from aat_workbench import queue
+    from aat_workbench.runs import list_runs
+
+    places = queue.places(root)
+    return [{**brief(folder), "place": places.get(folder.name, 0)} for folder in list_runs(root)]
 
 
 def brief(folder: RunFolder) -> dict[str, Any]:

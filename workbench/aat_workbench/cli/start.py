@@ -1,4 +1,4 @@
-"""The console script: without arguments the app, at once; the command line's own machinery is loaded only for commands."""
+"""The console script: the app and the engine at once; the command line's own machinery is loaded only for commands."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ __all__ = ["main"]
 
 def main() -> None:
     """``aat-workbench`` and ``aat-workbench COMMAND …``."""
+    if sys.argv[1:] == ["engine"]:  # somebody waits for it at the other end of a connection
+        from aat_workbench.engine import main as serve
+
+        serve()
     if len(sys.argv) > 1:
         from aat_workbench.cli.main import main as run_command
 

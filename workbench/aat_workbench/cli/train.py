@@ -11,6 +11,7 @@ import typer
 
 from aat_datasets.errors import ConfigError, InputError
 from aat_models import config as configs
+from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.output import Json, Quiet, dotted, emit, figure, print_table, say
 from aat_workbench.threads import several
 
@@ -63,6 +64,7 @@ def train(
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Train a model; see it again with watch, runs show, or in the app.
 
@@ -73,6 +75,8 @@ def train(
             "under torchrun neither --detach nor --queue nor --sweep", "start a training for each torchrun"
         )
     if sweep is not None:
+        if host:
+            raise InputError("a sweep runs on this machine", f"log in to sweep there: ssh {host}")
         _sweep(sweep, json=json, quiet=quiet)
         return
     options = {
@@ -85,11 +89,32 @@ def train(
         "run": run,
     }
     settings = {key: value for key, value in options.items() if value is not None} | settings_of(assign or [])
+    if host:
+        _start_there(host, config, settings, resume=resume, detach=detach, json=json, quiet=quiet)
+        return
     wanted = collect(config, settings, resume=resume)
     if detach or queue:
         _start(wanted, resume=resume, queue=queue, json=json)
         return
     _train(wanted, resume=resume, json=json, quiet=quiet)
+
+
+def _start_there(
+    host: str, path: Path | None, settings: dict[str, Any], *, resume: bool, detach: bool, json: bool, quiet: bool
+) -> None:
+    """Start a training on another host. Its dataset is one of that host, which says where there is none."""
+    from aat_workbench.cli.there import start_there
+
+    if not detach:
+        hint = f"add --detach, and follow it with: aat-workbench watch --host {host}"
+        raise InputError("on another host a training runs in the background", hint)
+    name = ""
+    if resume:
+        name = str(settings.pop("run", ""))
+        if not name or settings or path:
+            raise InputError("with --host, --resume takes --run NAME and no settings", "the run has its own config")
+    config = configs.apply(configs.load(path) if path else configs.Config(), settings)
+    start_there(host, config, resume=name, json=json, quiet=quiet)
 
 
 def settings_of(assignments: list[str]) -> dict[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aat_datasets.errors import InputError
+from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.opening import open_pane
 from aat_workbench.cli.output import Json, Quiet, emit, print_line
 
@@ -28,19 +29,45 @@ def watch(
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Follow trainings: the app on its Training pane, or with --plain or --json a line an event until they end."""
-    from aat_models.events import Done, Failed
     from aat_workbench.runs import find_run, list_runs
 
     names = run or []
+    if host:
+        _watch_there(host, names, plain=plain, bell=bell, json=json, quiet=quiet)
+        return
     if not plain and not json:
         open_pane("training", find_run(names[0]).name if names else "")
         return
     folders = [find_run(name) for name in names] or [folder for folder in list_runs() if folder.status().active]
     if not folders:
         raise InputError("no run is at work", "name one: aat-workbench watch RUN --plain")
-    for folder, event in follow(folders):
+    _tell(folders, bell=bell, json=json, quiet=quiet)
+
+
+def _watch_there(host: str, names: list[str], *, plain: bool, bell: bool, json: bool, quiet: bool) -> None:
+    if not plain and not json:
+        open_pane("training", names[0] if names else "", host=host)
+        return
+    from aat_workbench.cli.there import following
+
+    with following(host, names, quiet=quiet) as (folders, wait):
+        _tell(folders, bell=bell, json=json, quiet=quiet, wait=wait)
+
+
+def _tell(
+    folders: list[RunFolder],
+    *,
+    bell: bool,
+    json: bool,
+    quiet: bool,
+    wait: Callable[[float], None] = time.sleep,
+) -> None:
+    from aat_models.events import Done, Failed
+
+    for folder, event in follow(folders, wait=wait):
         if json:
             emit({"run": folder.name, **_plain_object(event)})
         else:
@@ -49,8 +76,13 @@ def watch(
                 print("\a", end="", file=sys.stderr, flush=True)
 
 
-def follow(folders: list[RunFolder], seconds: float = 0.25) -> Iterator[tuple[RunFolder, Event]]:
-    """The events of several runs as they come, those already there first; ends when no run is at work any more."""
+def follow(
+    folders: list[RunFolder], seconds: float = 0.25, wait: Callable[[float], None] = time.sleep
+) -> Iterator[tuple[RunFolder, Event]]:
+    """The events of several runs as they come, those already there first; ends when no run is at work any more.
+
+    ``wait`` passes the seconds between two looks.
+    """
     from aat_workbench import queue
 
     tails = [(folder, folder.tail()) for folder in folders]
@@ -65,7 +97,7 @@ def follow(folders: list[RunFolder], seconds: float = 0.25) -> Iterator[tuple[Ru
                 yield from ((folder, event) for event in tail.poll())
         if over:
             return
-        time.sleep(seconds)
+        wait(seconds)
 
 
 def _plain_object(event: Event) -> dict[str, object]:

@@ -7,6 +7,7 @@ are mounted when it is first shown, so that the first paint waits for one pane o
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import os
@@ -31,8 +32,10 @@ from .pane import HasProcess, Pane, SessionLike
 from .themes import FALLBACKS, THEMES
 
 if TYPE_CHECKING:
+    from aat_models.config import Config
     from aat_workbench.status import RunStatus
 
+    from ..mirror import Mirror
     from .run_ends import Ends
 
 __all__ = ["MINIMUM", "PANES", "WorkbenchApp"]
@@ -66,6 +69,7 @@ class WorkbenchApp(App[None]):
         session: an engine session, or a stand-in for one; by default one is made when a pane first asks for it.
         start_pane: name of the pane shown first.
         theme: name of a theme.
+        mirror: runs of another host, where runs, engine and trainings are; ``session`` is with the engine there.
     """
 
     TITLE = "aat-workbench"
@@ -104,9 +108,11 @@ class WorkbenchApp(App[None]):
         session: SessionLike | None = None,
         start_pane: str = "datasets",
         theme: str = "workbench-dark",
+        mirror: Mirror | None = None,
     ) -> None:
         super().__init__()
-        self.runs_root = runs_root or Path(os.environ.get("AAT_RUNS") or "runs")
+        self.runs_root = mirror.root if mirror else runs_root or Path(os.environ.get("AAT_RUNS") or "runs")
+        self.mirror = mirror
         self._session = session
         self._start_pane = start_pane
         self._ends: Ends | None = None
@@ -124,6 +130,8 @@ class WorkbenchApp(App[None]):
         yield KeyBar()
 
     async def on_mount(self) -> None:
+        if self.mirror is not None:
+            self._follow(self.mirror)
         await self.open_pane(self._start_pane)
         self.call_after_refresh(self._look)
         self.set_interval(SECONDS_BETWEEN_LOOKS, self._look)
@@ -148,7 +156,12 @@ class WorkbenchApp(App[None]):
             self.tell_end(name, status)
         with contextlib.suppress(AatError):  # the command line says what is wrong with AAT_PARALLEL
             queue.advance(self.runs_root)
-        if isinstance(self._session, HasProcess):
+        if self.mirror is not None:
+            lost = self.mirror.trouble is not None
+            bar.engine = (
+                f"{self.mirror.place}: connection lost, trying again" if lost else f"engine on {self.mirror.place}"
+            )
+        elif isinstance(self._session, HasProcess):
             bar.engine = "engine on" if self._session.pid else "engine off"
 
     def tell_end(self, name: str, status: RunStatus) -> None:
@@ -163,6 +176,48 @@ class WorkbenchApp(App[None]):
         notice = terminal_notice(f"{name} {status.state}", outcome(status))
         if notice and self._driver is not None and not self.is_headless:
             self._driver.write(notice)
+
+    # Another host
+
+    def _follow(self, mirror: Mirror) -> None:
+        """Have the runs folder follow the host's, and what is asked of its runs go there."""
+        from aat_workbench.runs import mount
+
+        def turned() -> None:
+            trouble = mirror.trouble
+            if trouble is None:
+                self.say(f"{mirror.place} is there again", "what happened meanwhile is being read")
+            else:
+                self.say(trouble.message, trouble.hint, severity="error")
+            self._look()
+
+        mount(mirror.root, mirror)
+        mirror.on_change = turned
+        mirror.on_error = lambda error: self.say(error.message, error.hint, severity="error")
+        self.run_worker(mirror.run(), group="mirror")
+        self.say(f"runs and models are those of {mirror.place}", "the Datasets pane shows the data of this machine")
+
+    async def start_training(self, config: Config, *, queued: bool = False) -> str:
+        """Start a training where the runs are, when its turn comes where ``queued``; the run's name. Raises AatError."""
+        from aat_workbench import jobs
+
+        if self.mirror is not None:
+            return await self.mirror.start(config, queued=queued)
+        return jobs.start_training(config, runs_root=self.runs_root, queued=queued).name
+
+    async def start_demo(self) -> str:
+        """Start the demo where the runs are; where its log is. Raises AatError."""
+        from aat_workbench import jobs
+
+        return await self.mirror.start_demo() if self.mirror is not None else str(jobs.start_demo(self.runs_root))
+
+    async def dataset_names(self) -> list[str]:
+        """The datasets where the models are. Raises AatError."""
+        if self.mirror is not None:
+            return await self.mirror.dataset_names()
+        from aat_datasets import catalog
+
+        return await asyncio.to_thread(catalog.names)
 
     # Panes
 
@@ -243,6 +298,10 @@ class WorkbenchApp(App[None]):
         self.say("the engine was started again", "its process had ended", severity="warning")
 
     async def on_unmount(self) -> None:
+        if self.mirror is not None:
+            from aat_workbench.runs import mount
+
+            mount(self.mirror.root, None)
         if self._session is not None:
             await self._session.close()
 

@@ -3,7 +3,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -52,7 +52,9 @@ class TopBar(Widget):
         width = self.size.width
         muted = colour(self, "muted")
         text = Text(no_wrap=True, overflow="crop")
-        if width >= 76:
+        engine = visible(self.engine)
+        tabs = sum(cell_len(title) + 4 for _, title in self._panes)
+        if width >= 76 and width - tabs - 16 >= min(cell_len(engine) + 2, 28):  # what is wrong matters more than a name
             text.append(" aat-workbench ", colour(self, "primary", bold=True))
             text.append(" ")
         self._spans = []
@@ -71,7 +73,11 @@ class TopBar(Widget):
                 job = job[: max(0, room - 1)] + "…"
             right.append(job, colour(self, "success"))
             right.append("   ")
-        right.append(self.engine, colour(self, "error" if "fail" in self.engine else "muted"))
+        room = width - text.cell_len - 2
+        if cell_len(engine) > room > 8:
+            engine = set_cell_size(engine, room - 1).rstrip() + "…"
+        bad = "fail" in engine or "lost" in self.engine
+        right.append(engine, colour(self, "error" if bad else "muted"))
         right.append(" ")
         gap = width - text.cell_len - right.cell_len
         if gap > 0:

@@ -161,11 +161,12 @@ class RowWords:
 
 
 def _checkpoint(root: Path, run: str) -> Path | None:
-    """A run's best checkpoint, where it has one."""
+    """A run's best checkpoint, where it has one; of a run of another host only the name is here."""
     from ..runs import RunFolder
 
     folder = RunFolder(root / run)
-    return folder.best() or folder.latest()
+    path = folder.best() or folder.latest()
+    return path if path is not None and (path / "tokenizer.json").is_file() else None
 
 
 def _load(checkpoint: Path) -> WordTable:

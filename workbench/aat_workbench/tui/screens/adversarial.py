@@ -93,7 +93,7 @@ class AdversarialPane(Pane):
             self, lambda: self.asking, self._stream, self._set_labels, self._found, self._attack_ended
         )
         self._taking = Taking(self)
-        self._choosing = Choosing(self, self.controls, lambda: self.asking)
+        self._choosing = Choosing(self, self.controls, lambda: self.asking, self.workbench.dataset_names)
         self._explaining = Explaining(self, self.verdict, lambda: self.asking, self._models)
         self._probing = Probing(
             self,

@@ -3,8 +3,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from textual.widget import Widget
@@ -21,15 +20,22 @@ __all__ = ["Choosing"]
 class Choosing:
     """Fills an ``AttackControls`` for the widget that owns it; the coroutines are its workers."""
 
-    def __init__(self, owner: Widget, controls: AttackControls, asking: Callable[[], Asking]) -> None:
+    def __init__(
+        self,
+        owner: Widget,
+        controls: AttackControls,
+        asking: Callable[[], Asking],
+        datasets: Callable[[], Awaitable[list[str]]],
+    ) -> None:
         self._owner = owner
         self._controls = controls
         self._asking = asking
+        self._datasets = datasets
 
     async def learn(self) -> None:
         """Ask what there is. The engine that tells the recipes is warm when the first attack comes."""
-        self._controls.set_datasets(await asyncio.to_thread(_dataset_names))
         try:
+            self._controls.set_datasets(await self._datasets())
             recipes = await self._asking().recipes()
         except AatError:
             return  # an attack says what is wrong; until then there is the plainest recipe to choose
@@ -50,9 +56,3 @@ class Choosing:
 
 def _note(recipe: dict[str, Any]) -> str:
     return ("white box: " if "gradients" in recipe["needs"] else "") + recipe["search"]
-
-
-def _dataset_names() -> list[str]:
-    from aat_datasets import catalog
-
-    return catalog.names()

@@ -109,7 +109,7 @@ class DatasetsPane(Pane):
         with Horizontal(id="across"):
             with Vertical(id="left"):
                 with Vertical(id="datasets-box", classes="box") as box:
-                    box.border_title = "Datasets"
+                    box.border_title = "Datasets of this machine" if self.workbench.mirror else "Datasets"
                     columns = [Column("", 1), Column("name"), Column("rows", 5, right=True)]
                     yield VirtualTable(columns, header=False, empty="looking…", id="datasets-list")
                 yield DatasetCounts(id="counts")

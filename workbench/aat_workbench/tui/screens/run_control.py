@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from textual import work
 
@@ -22,7 +21,8 @@ __all__ = ["RunControl"]
 class RunControl(Pane, can_focus=False):
     """The actions of a pane that shows runs; the pane says which one is meant, and shows what came of it."""
 
-    _demo_log: Path | None = None
+    _demo_log = ""
+    _awaited = ""  # a run that was started and has not been seen yet
 
     @property
     def run(self) -> RunView | None:
@@ -139,32 +139,36 @@ class RunControl(Pane, can_focus=False):
     @work
     async def open_form(self, dataset: str) -> None:
         """The form for a new run, on ``dataset`` where it is named."""
-        from aat_datasets import catalog
         from aat_workbench.tui.new_run import NewRun
 
+        try:
+            names = await self.workbench.dataset_names()
+        except AatError as error:
+            self.tell(error)
+            return
         selected = self.run.config if self.run is not None else None
-        form = NewRun(self.workbench.runs_root, dataset, catalog.names(), selected)
+        form = NewRun(self.workbench.runs_root, dataset, names, selected)
         order = await self.app.push_screen_wait(form)
         if order is not None:
             self.start(order.config, queued=order.queued)
 
-    def start(self, config: Config, *, queued: bool = False) -> None:
+    @work
+    async def start(self, config: Config, *, queued: bool = False) -> None:
         """Start a training of its own process, or have it wait for its turn, and put the cursor on it."""
         try:
-            folder = jobs.start_training(config, runs_root=self.workbench.runs_root, queued=queued)
+            self._awaited = await self.workbench.start_training(config, queued=queued)
         except AatError as error:
             self.tell(error)
             return
         self.look()
-        self.go_to(folder.name)
 
     def on_overview_new_run(self) -> None:
         self.action_new_run()
 
-    def on_overview_demo(self) -> None:
-        if self._demo_log is None:
+    async def on_overview_demo(self) -> None:
+        if not self._demo_log:
             try:
-                self._demo_log = jobs.start_demo(self.workbench.runs_root)
+                self._demo_log = await self.workbench.start_demo()
             except AatError as error:
                 self.tell(error)
                 return

@@ -87,6 +87,8 @@ class TrainingPane(RunControl, can_focus=False):
     def shown(self) -> None:
         self.look()
         self.go_to(self.workbench.selected_run)
+        if self.workbench.mirror is not None and self.workbench.selected_run not in self._views:
+            self._awaited = self.workbench.selected_run
         if self._timer is not None:
             self._timer.resume()
         self.focus_first()
@@ -131,7 +133,10 @@ class TrainingPane(RunControl, can_focus=False):
             self.refresh_bindings()
             if had_focus:
                 self.focus_first()
-        if before is not None:
+        if self._awaited in self._views:
+            self.go_to(self._awaited)
+            self._awaited = ""
+        elif before is not None:
             self.go_to(before.name)
         self._draw()
         if not complete:

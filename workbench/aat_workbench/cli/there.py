@@ -1,0 +1,146 @@
+"""What ``attack``, ``probe``, ``generate``, ``watch`` and ``train --detach`` do with ``--host``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import typer
+
+from aat_datasets.errors import InputError, UnknownNameError
+from aat_models import config as configs
+from aat_models.events import AttackResult, Event, Token
+from aat_models.sampling import Sampling
+from aat_workbench.attack_request import AttackRequest
+from aat_workbench.cli.hosting import ask, there
+from aat_workbench.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from aat_models.config import Config
+    from aat_workbench.host import Connection
+    from aat_workbench.runs import RunFolder
+
+__all__ = ["attack_there", "following", "generating", "probing", "start_there"]
+
+
+def attack_there(host: str, target: str, requests: Sequence[AttackRequest], *, json: bool, quiet: bool) -> None:
+    """Attack a target of the host; the results are kept there."""
+    from aat_workbench.cli.attack import print_attack
+
+    with there(host, quiet=quiet) as connection:
+        for request in requests:
+            results, summary = _attack(connection, target, request, quiet=quiet)
+            labels = summary.pop("labels")
+            if json:
+                emit(summary)
+                continue
+            where = f"{connection.name}:{summary['path']}" if summary["path"] else ""
+            print_attack(summary | {"path": where}, results, labels, quiet=quiet)
+
+
+def _attack(
+    connection: Connection, target: str, request: AttackRequest, *, quiet: bool
+) -> tuple[list[AttackResult], dict[str, Any]]:
+    from aat_workbench.cli.attack import shown
+
+    happening = connection.events("attack", target=target, **msgspec.to_builtins(request))
+    results: list[AttackResult] = []
+    try:
+        for event in shown(([event] for event in happening), quiet=quiet):
+            if isinstance(event, AttackResult):
+                results.append(event)
+    except KeyboardInterrupt:
+        say(f"interrupted: what was found is kept on {connection.name}; --resume goes on")
+        raise typer.Exit(130) from None
+    return results, happening.result
+
+
+def probing(connection: Connection, target: str, text: str, request: AttackRequest) -> dict[str, Any]:
+    """``labels``, ``probabilities``, ``words``, ``scores`` and the ``result`` of the attack, for one text."""
+    found = connection.call("predict", target=target, texts=[text])
+    salience = connection.call("attribute", target=target, text=text)
+    results = [
+        event
+        for event in connection.events("attack", target=target, **msgspec.to_builtins(request))
+        if isinstance(event, AttackResult)
+    ]
+    return {
+        "labels": found["labels"],
+        "probabilities": found["probabilities"][0],
+        "words": salience["words"],
+        "scores": salience["scores"],
+        "result": results[0],
+    }
+
+
+def generating(
+    connection: Connection, target: str, prompt: str, sampling: Sampling
+) -> Generator[list[Event], None, Any]:
+    """The tokens of one reply as they come; the generator's value is its summary."""
+    happening = connection.events("generate", target=target, prompt=prompt, **msgspec.to_builtins(sampling))
+    for event in happening:
+        if isinstance(event, Token):
+            yield [event]
+    return happening.result
+
+
+def start_there(host: str, config: Config, *, resume: str, json: bool, quiet: bool) -> None:
+    """Start a training on the host, or have the run ``resume`` go on."""
+    if resume:
+        started = ask(host, "resume", quiet=quiet, run=resume)
+    else:
+        started = ask(host, "start", quiet=quiet, config=configs.dump(config))
+    if json:
+        emit(started)
+    else:
+        run = started["run"]
+        say(f"training {run} on {host} in the background; see it: aat-workbench watch --host {host} {run}")
+
+
+@contextmanager
+def following(
+    host: str, names: Sequence[str], *, quiet: bool
+) -> Generator[tuple[list[RunFolder], Callable[..., None]], None, None]:
+    """The runs' mirrored folders, and a function that waits until they are as they were there a moment ago."""
+    from aat_workbench.host import claim_mirror
+    from aat_workbench.mirror import SECONDS_BETWEEN_LOOKS, Mirror
+    from aat_workbench.runs import RunFolder, mount
+
+    with there(host, quiet=quiet) as connection:
+        states = {entry["run"]: entry["state"] for entry in connection.call("runs")}
+        for name in names:
+            if name not in states:
+                raise UnknownNameError("run", name, states)
+        wanted = list(names) or at_work(states)
+        root, lock = claim_mirror(connection.session.host)
+        mirror = Mirror(root, connection.session, connection.name, only=wanted)
+        mirror.on_change = lambda: _told(mirror, quiet)
+        mount(mirror.root, mirror)
+
+        def wait(seconds: float = SECONDS_BETWEEN_LOOKS) -> None:
+            connection.run(mirror.rest(seconds))
+            connection.run(mirror.until_level())
+
+        try:
+            wait(0.0)
+            yield [RunFolder(mirror.root / name) for name in wanted], wait
+        finally:
+            mount(mirror.root, None)
+            lock.release()
+
+
+def at_work(states: dict[str, str]) -> list[str]:
+    """The runs that are at work. Raises InputError where none is."""
+    from aat_workbench.status import ACTIVE
+
+    found = [name for name, state in states.items() if state in ACTIVE]
+    if not found:
+        raise InputError("no run is at work", "name one: aat-workbench watch RUN --plain")
+    return found
+
+
+def _told(mirror: Any, quiet: bool) -> None:
+    lost = mirror.trouble is not None
+    say(f"{mirror.place}: connection lost, trying again" if lost else f"{mirror.place}: connected again", quiet=quiet)
