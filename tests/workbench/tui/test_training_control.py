@@ -359,7 +359,7 @@ async def test_the_whole_config_is_edited_as_toml(runs: Path, monkeypatch: pytes
             await pilot.press("ctrl+s")
             assert isinstance(app.screen, ConfigText)
         area.text = 'seed = 7\n[data]\ndataset = "support"\n[adversary]\nname = "fgm"\n'
-        await sees(pilot, "✓ every key")
+        await sees(pilot, "✓ every key fits")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: started)
         assert (started[0].seed, started[0].adversary.name, started[0].train.epochs) == (7, "fgm", 4.0)

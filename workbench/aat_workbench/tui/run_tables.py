@@ -82,7 +82,7 @@ def run_row(view: RunView, slot: int, pinned: bool, width: int, place: int = 0) 
     sign, colour = STATES[status.state]
     letter = "" if slot < 0 else chr(ord("A") + slot) + ("+" if pinned else "")
     name = " ".join((view.name, *(f"#{tag}" for tag in view.notes.tags)))
-    first = (Cell(letter, f"series-{slot + 1}", bold=True), Cell(name, bold=status.active))
+    first = (Cell(letter, f"series-{slot + 1}", bold=True), Cell(name, bold=status.active and not status.waiting))
     figures = (
         Cell(duration(view.remaining())),
         Cell(_share(view.figure("dev", "accuracy"))),
