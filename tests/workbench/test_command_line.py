@@ -215,6 +215,23 @@ def test_the_queue(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert refused.code == 2 and "two waits no more" in refused.err
 
 
+def test_notes_and_tags(command: Any, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        RunFolder.create(Config(run=name), tmp_path / "runs")
+    assert command("runs", "note", "one", "the [/b] one\x1b[2J", "--json").json["note"] == "the [/b] one\x1b[2J"
+    assert command("runs", "tag", "one", "+good", "draft", "+later", "--quiet").out == ""
+    assert command("runs", "tag", "one", "-draft", "--json").json["tags"] == ["good", "later"]
+    assert command("runs", "note", "one").out == "tags: good later\nthe [/b] one␛[2J\n"
+    assert [run["run"] for run in command("runs", "list", "--tag", "good", "--tag", "later", "--json").json] == ["one"]
+    assert "no run has the tag bad" in command("runs", "list", "--tag", "bad").err
+    assert "good later" in command("runs", "list").out and "good later" in command("runs", "show", "one").out
+    refused = command("runs", "tag", "two", "a,b")
+    assert refused.code == 2 and "tag 'a,b' is unfit" in refused.err
+    command("runs", "tag", "one", "-good", "-later")
+    command("runs", "note", "one", "")
+    assert not (tmp_path / "runs" / "one" / "notes.toml").exists()
+
+
 # watching
 
 
@@ -227,6 +244,8 @@ def test_watch_prints_what_a_terminal_may_show(command: Any, tmp_path: Path) -> 
     assert [line["type"] for line in lines] == ["started", "step", "evaluation", "notice", "done"]
     assert all(line["run"] == "one" for line in lines)
     finished(tmp_path / "runs", "two")
+    rung = command("watch", "one", "two", "--plain", "--bell")
+    assert rung.err.count("\x07") == 2 and "\x07" not in rung.out
     several = command("watch", "one", "two", "--plain", "--quiet").out
     assert " one  " in several and " two  " in several and "step 20/20" not in several
 

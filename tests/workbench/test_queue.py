@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from aat_datasets import catalog
 from aat_datasets.errors import ConfigError, InputError
 from aat_models import config as configs
 from aat_models.config import Config
@@ -135,6 +136,17 @@ def test_many_that_look_at_once_begin_each_run_once(tmp_path: Path, begun: list[
 # real processes
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the built-in corpus, as it is after its first opening."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AAT_DATA", str(folder))
+        patch.delenv("AAT_MIRROR", raising=False)
+        catalog.open_dataset("support")
+    return folder
+
+
 def wait_until(true: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
@@ -146,8 +158,10 @@ def state(folder: RunFolder) -> str:
     return folder.status().state
 
 
-def test_each_training_begins_the_next_without_anybody_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
+def test_each_training_begins_the_next_without_anybody_looking(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AAT_DATA", str(data))
     monkeypatch.delenv("AAT_PARALLEL", raising=False)
     runs = tmp_path / "runs"
     folders = [asked(runs, name) for name in ("one", "two")]
@@ -159,8 +173,10 @@ def test_each_training_begins_the_next_without_anybody_looking(tmp_path: Path, m
     assert spans[0][1] <= spans[1][0], "one at a time, in order"
 
 
-def test_a_killed_training_strands_nobody_who_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
+def test_a_killed_training_strands_nobody_who_is_looked_at(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AAT_DATA", str(data))
     monkeypatch.delenv("AAT_PARALLEL", raising=False)
     runs = tmp_path / "runs"
     long = jobs.start_training(

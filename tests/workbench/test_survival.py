@@ -12,19 +12,20 @@ from pathlib import Path
 
 import pytest
 
+from aat_datasets import catalog
+from aat_models import config as configs
+from aat_models.config import Config
 from aat_models.events import Done, Resumed, Step
 from aat_workbench.jobs import child_environment
 from aat_workbench.pseudo_terminal import PseudoTerminal
-from aat_workbench.runs import RunFolder
+from aat_workbench.runs import RunFolder, RunStatus
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")
 
-# Long enough to be at work when the app goes, short enough to end soon after.
-KEYS = (
-    "data.limit=64 train.batch_size=8 train.evaluate_limit=8 train.evaluate_every=200 train.log_every=4 train.threads=1 "
-    "surface.source=dataset train.warmup=0"
-)
-BACK_TAB = b"\x1b[Z"
+TINY = {
+    "data.limit": 64, "train.batch_size": 8, "train.evaluate_limit": 8, "train.evaluate_every": 100, "train.log_every": 4,
+    "train.threads": 1, "surface.source": "dataset", "model.encoder": "bow", "adversary.name": "aat", "run": "one",
+}  # fmt: skip
 
 
 def wait_until(true: Callable[[], object], seconds: float = 120.0) -> None:
@@ -34,25 +35,27 @@ def wait_until(true: Callable[[], object], seconds: float = 120.0) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A data folder with the built-in corpus, as it is after its first opening."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AAT_DATA", str(tmp_path_factory.mktemp("data")))
+        patch.delenv("AAT_MIRROR", raising=False)
+        catalog.open_dataset("support")
+        yield
+
+
 @contextlib.contextmanager
 def training(tmp_path: Path, epochs: int) -> Iterator[tuple[PseudoTerminal, RunFolder]]:
-    """The app in a terminal, and a run that was begun in it by its form and is at work."""
-    environment = {
-        **child_environment(tmp_path / "runs"),
-        "AAT_DATA": str(tmp_path / "data"),
-        "LC_ALL": "C.UTF-8",
-    }
-    terminal = PseudoTerminal([sys.executable, "-m", "aat_workbench.cli.start"], environment=environment)
-    folder = RunFolder(tmp_path / "runs" / "support-bow-aat-1")
+    """The app in a terminal, and a run that was begun in it, of 8 steps an epoch, and is at work."""
+    environment = {**child_environment(tmp_path / "runs"), "LC_ALL": "C.UTF-8"}
+    folder = RunFolder.create(configs.apply(Config(), {**TINY, "train.epochs": epochs}), tmp_path / "runs")
+    folder.write_status(RunStatus(state="interrupted"))
+    terminal = PseudoTerminal([sys.executable, "-m", "aat_workbench.cli.start", "watch"], environment=environment)
     with terminal:
-        terminal.wait(lambda: "1 Datasets" in " ".join(terminal.text().split()), 60)
-        terminal.press(b"2n")
-        terminal.wait(lambda: "New run" in terminal.text(), 60)
-        terminal.press(BACK_TAB)  # from the first field to the last one
-        terminal.press(f"{KEYS} model.encoder=bow train.epochs={epochs}".encode())
-        terminal.wait(lambda: f"encoder, {epochs} epochs" in terminal.text(), 60)
-        terminal.press(b"\x13")
-        terminal.wait(lambda: folder.exists() and folder.written_status().step > 0, 120)
+        terminal.wait(lambda: "! interrupted" in terminal.text(), 60)
+        terminal.press(b"r")
+        terminal.wait(lambda: folder.written_status().step > 0, 120)
         assert folder.written_status().state == "running"
         try:
             yield terminal, folder
@@ -75,9 +78,9 @@ def kill(terminal: PseudoTerminal) -> None:
     os.kill(terminal.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("end", [hang_up, close_terminal, kill])
+@pytest.mark.parametrize("end", [pytest.param(hang_up, marks=pytest.mark.slow), close_terminal, kill])
 def test_a_training_outlives_the_app(end: Callable[[PseudoTerminal], None], tmp_path: Path) -> None:
-    with training(tmp_path, epochs=60) as (terminal, folder):
+    with training(tmp_path, epochs=30) as (terminal, folder):
         begun = folder.written_status()
         assert os.getsid(begun.pid) == begun.pid != os.getsid(terminal.pid)
         end(terminal)
@@ -113,7 +116,7 @@ def test_the_terminal_is_told_of_the_end(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(PseudoTerminal, "_read", keep)
     monkeypatch.delenv("AAT_NOTIFY", raising=False)
-    with training(tmp_path, epochs=40) as (terminal, folder):
+    with training(tmp_path, epochs=20) as (terminal, folder):
         terminal.wait(lambda: f"{folder.name}: done" in terminal.text(), 120)
         terminal.wait(lambda: b"\x1b]777;notify;" in b"".join(seen), 20)
     sent = b"".join(seen)

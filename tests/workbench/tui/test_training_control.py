@@ -257,12 +257,12 @@ async def test_notes_and_tags_are_written_and_found(runs: Path) -> None:
 async def test_hostile_notes_are_seen_and_not_obeyed(runs: Path) -> None:
     tags = ["[/b]", "\x1b]52;c;x\x07", "a\u202eb"]
     (runs / NAME / "notes.toml").write_bytes(
-        b'text = "[@click=app.quit]x[/] \\u001b[2J"\ntags = ["[/b]", "\\u001b]52;c;x\\u0007", "a\\u202Eb"]\n'
+        b'text = "[@click=app.quit]\\u001b[2J"\ntags = ["[/b]", "\\u001b]52;c;x\\u0007", "a\\u202Eb"]\n'
     )
     assert notes.read(runs / NAME).tags == tags
     app = app_on(runs)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
-        await sees(pilot, "[@click=app.quit]x", "#␛]52;c;x␇")
+        await sees(pilot, "[@click=app.quit", "#␛]52;c;x␇")
         check_cells(app)
         await pilot.press("t")
         await until(pilot, lambda: isinstance(app.screen, NotesForm))
@@ -359,7 +359,7 @@ async def test_the_whole_config_is_edited_as_toml(runs: Path, monkeypatch: pytes
             await pilot.press("ctrl+s")
             assert isinstance(app.screen, ConfigText)
         area.text = 'seed = 7\n[data]\ndataset = "support"\n[adversary]\nname = "fgm"\n'
-        await sees(pilot, "✓ every key")
+        await sees(pilot, "✓ every key fits")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: started)
         assert (started[0].seed, started[0].adversary.name, started[0].train.epochs) == (7, "fgm", 4.0)

@@ -72,7 +72,7 @@ class ConfigText(ModalScreen[Config | None]):
             text = Text(f"✗ {visible(error.message)}", colour(self, "error"))
             said.update(text.append("\n  " + visible(error.hint), colour(self, "muted")) if error.hint else text)
             return None
-        said.update(Text("✓ every key is there and fits; a key left out is as by default", colour(self, "muted")))
+        said.update(Text("✓ every key fits; one that is left out is as by default", colour(self, "muted")))
         return config
 
     def on_text_area_changed(self) -> None:

@@ -49,7 +49,7 @@ class LiveForm(ModalScreen[list[str] | None]):
         width: 92; max-width: 96%; height: auto; max-height: 96%; padding: 1 2; background: $surface;
         border: round $border; border-title-color: $foreground; border-subtitle-color: $muted;
     }
-    LiveForm VerticalScroll { height: auto; max-height: 20; }
+    LiveForm VerticalScroll { height: auto; max-height: 62vh; }
     LiveForm Horizontal { height: 1; width: 1fr; }
     LiveForm .label { width: 12; color: $muted; }
     LiveForm .hint { width: 1fr; color: $faint; padding-left: 1; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }

@@ -55,7 +55,7 @@ class MetricPicker(ModalScreen[list[str] | None]):
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = " Charts "
-            box.border_subtitle = " space on/off · ⏎ show these · ^r the usual ones · esc leave "
+            box.border_subtitle = " space on/off · ⏎ show · ^r usual ones · esc leave "
             yield Input(placeholder="which (a regular expression)", select_on_focus=False)
             yield SelectionList[str]()
 

@@ -82,7 +82,7 @@ def run_row(view: RunView, slot: int, pinned: bool, width: int, place: int = 0) 
     sign, colour = STATES[status.state]
     letter = "" if slot < 0 else chr(ord("A") + slot) + ("+" if pinned else "")
     name = " ".join((view.name, *(f"#{tag}" for tag in view.notes.tags)))
-    first = (Cell(letter, f"series-{slot + 1}", bold=True), Cell(name, bold=status.active))
+    first = (Cell(letter, f"series-{slot + 1}", bold=True), Cell(name, bold=status.active and not status.waiting))
     figures = (
         Cell(duration(view.remaining())),
         Cell(_share(view.figure("dev", "accuracy"))),
@@ -158,20 +158,22 @@ def config_rows(shown: Sequence[RunView], slots: dict[str, int], width: int = 60
         return rows
     defaults = {key: value for key, (_, value, _) in configs.keys().items()}
     wanted = [key for key in defaults if key != "run"]
+    found = {key: [_now(view, key, tree[key]) for view, tree in trees] for key in wanted}
     changed = {setting.key for view, _ in trees for setting in view.settings}
-    wanted.sort(
-        key=lambda key: (key not in changed, _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS))
-    )
-    for key in wanted:
-        values = [_now(view, key, tree[key]) for view, tree in trees]
-        named = ""
+
+    def order(key: str) -> tuple[bool, bool, int]:
+        """What differs first, then what was changed, then what is always worth reading."""
+        usual = _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS)
+        return (len(set(found[key])) == 1, len(trees) > 1 or key not in changed, usual)
+
+    for key in sorted(wanted, key=order):
+        values = found[key]
         if len(set(values)) > 1:
-            for (view, _), value in zip(trees, values, strict=True):
+            for place, ((view, _), value) in enumerate(zip(trees, values, strict=True)):
                 slot = slots[view.name]
-                name = key if named != key else ""
-                named = key
-                rows.append((Cell(name, "primary"), Cell(f"{chr(ord('A') + slot)} {value}", f"series-{slot + 1}")))
-        elif key in _FIRST_KEYS or trees[0][1][key] != defaults[key] or trees[0][0].setting(key):
+                text = f"{chr(ord('A') + slot)} {value}"
+                rows.append((Cell("" if place else key, "primary"), Cell(text, f"series-{slot + 1}")))
+        elif key in _FIRST_KEYS or trees[0][1][key] != defaults[key] or key in changed:
             rows.append((Cell(key, "muted"), Cell(values[0])))
     return rows
 
