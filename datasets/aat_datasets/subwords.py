@@ -153,7 +153,7 @@ def _characters(texts: Iterable[str], special: list[str]) -> Tokenizer:
     tokenizer = Tokenizer(WordLevel({token: n for n, token in enumerate([*special, *sorted(found)])}, unk_token=UNK))
     tokenizer.pre_tokenizer = Split(Regex(r"[\s\S]"), "isolated")  # pyright: ignore[reportAttributeAccessIssue]
     tokenizer.decoder = Fuse()  # pyright: ignore[reportAttributeAccessIssue]
-    tokenizer.add_special_tokens(special)
+    tokenizer.add_special_tokens(special)  # pyright: ignore[reportUnknownMemberType]
     return tokenizer
 
 

@@ -92,7 +92,8 @@ class LanguageConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A decoder-only language model in the layout of LLaMA: ``model.encoder = "llama"``."""
 
     tokenizer: Annotated[
-        Literal["characters", "bpe"], help("what a text is cut into; bpe: byte-level pieces learnt from the train texts")
+        Literal["characters", "bpe"],
+        help("what a text is cut into; bpe: byte-level pieces learnt from the train texts"),
     ] = "characters"
     vocabulary: Annotated[int, help("bpe: number of pieces", ge=300)] = 4096
     context: Annotated[int, help("tokens the model sees at once", ge=2)] = 64
@@ -328,7 +329,9 @@ def _check_language(config: Config) -> None:
     """Raises ConfigError for what a language model cannot be combined with."""
     wanted = config.language
     if wanted.width % wanted.heads or (wanted.width // wanted.heads) % 2:
-        raise ConfigError(f"language.heads: {wanted.heads} heads do not divide the width {wanted.width} into even parts")
+        raise ConfigError(
+            f"language.heads: {wanted.heads} heads do not divide the width {wanted.width} into even parts"
+        )
     if wanted.key_heads and wanted.heads % wanted.key_heads:
         raise ConfigError(f"language.key_heads: {wanted.key_heads} do not divide the {wanted.heads} heads")
     if config.adversary.name != "none":

@@ -23,8 +23,19 @@ from aat_datasets.catalog import Dataset
 from aat_datasets.errors import DataError
 from aat_datasets.subwords import ASSISTANT, EOS, TextTokenizer
 from aat_models.config import Config
+from aat_models.sampler import Sampler
 
-__all__ = ["BETWEEN", "IGNORED", "Dialogues", "LanguageData", "Sampler", "Source", "Stream", "WindowSampler", "prepare", "source_of"]
+__all__ = [
+    "BETWEEN",
+    "IGNORED",
+    "Dialogues",
+    "LanguageData",
+    "Source",
+    "Stream",
+    "WindowSampler",
+    "prepare",
+    "source_of",
+]
 
 BETWEEN = "\n\n"  # after each text of a stream
 IGNORED = -100  # no answer is wanted here
@@ -54,7 +65,16 @@ def prepare(config: Config, cache: Path) -> LanguageData:
 def _key(config: Config, dataset: Dataset) -> str:
     language, seed = config.language, config.seed if config.data.limit else 0
     pieces = language.vocabulary if language.tokenizer == "bpe" else 0
-    parts = ["language", _VERSION, dataset.name, dataset.fingerprint, config.data.limit, seed, language.tokenizer, pieces]
+    parts = [
+        "language",
+        _VERSION,
+        dataset.name,
+        dataset.fingerprint,
+        config.data.limit,
+        seed,
+        language.tokenizer,
+        pieces,
+    ]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
@@ -100,22 +120,6 @@ def _one(ids: list[int], row: int) -> EncodedSplit:
 
 
 # batches ------------------------------------------------------------------------------------------------------------
-
-
-class Sampler(Protocol):
-    """Batches of places without end, in an order that can be taken up anywhere."""
-
-    repeats: int
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        ...
-
-    def __iter__(self) -> Iterator[NDArray[np.int64]]: ...
-
-    def state(self) -> dict[str, int]: ...
-
-    def restore(self, state: dict[str, int]) -> None: ...
 
 
 class Source(Protocol):

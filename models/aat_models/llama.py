@@ -1,13 +1,13 @@
 """A decoder-only language model in the layout of LLaMA (Touvron et al. 2023), with a cache of keys and values.
 
-Normalisation by the root mean square before each part of a block (Zhang & Sennrich 2019), rotary positions (Su et al. 2021), a gated
-network (SwiGLU, Shazeer 2020), keys and values shared by groups of heads (Ainslie et al. 2023), no biases.
+Normalisation by the root mean square before each part of a block (Zhang & Sennrich 2019), rotary positions (Su et al. 2021),
+a gated network (SwiGLU, Shazeer 2020), keys and values shared by groups of heads (Ainslie et al. 2023), no biases.
 
 Queries, keys and values are one product, and so are the gate and what it gates: on a CPU, where a small model spends its time
 between the kernels, half as many calls are half the time. ``aat_models.llama_layout`` takes them apart for others.
 
-A trailing comment gives a tensor's shape: ``B`` texts, ``T`` tokens, ``L`` tokens the cache has room for, ``W`` width, ``D`` width of a
-head, ``N`` heads, ``K`` heads of keys and values, ``V`` vocabulary.
+Shapes: ``B`` texts, ``T`` tokens, ``L`` tokens the cache has room for, ``W`` width, ``D`` width of a head, ``N`` heads,
+``K`` heads of keys and values, ``V`` vocabulary.
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ class Block(nn.Module):
 class Turn(NamedTuple):
     """What the tokens at hand need at every block: their positions' rotation, and what each may look at.
 
-    ``cos``, ``sin`` broadcast over ``(B, T, heads, D)``; the first half of ``sin`` is negative. ``mask`` ``(B | 1, 1, T, L)``: 0, or −inf
-    where a token may not look; None: at all before it.
+    ``cos``, ``sin`` broadcast over ``(B, T, heads, D)``; the first half of ``sin`` is negative. ``mask`` ``(B | 1, 1, T, L)``:
+    0, or −inf where a token may not look; None: at all before it.
     """
 
     cos: Tensor
@@ -238,7 +238,7 @@ class Llama(nn.Module):
         if longest > len(self.cos):
             cos, sin = rotations(self.shape, 2 * longest)
             self.cos, self.sin = cos.to(self.cos), sin.to(self.sin)
-        if cache is None or not cache.length and cache.starts is None:
+        if cache is None or (not cache.length and cache.starts is None):
             return Turn(self.cos[:tokens, None], self.sin[:tokens, None], half, None)
         start, end = cache.length, cache.length + tokens
         if cache.starts is None:

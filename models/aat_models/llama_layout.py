@@ -68,7 +68,7 @@ def load(folder: Path, dtype: torch.dtype | None = None) -> Llama:
     kinds = {tensor.dtype for tensor in found.values()}
     if len(kinds) > 1:
         raise CheckpointError(f"{folder}: weights of several types", "load it with one: --dtype float32")
-    model = model.to(*kinds)
+    model = model.to(dtype=kinds.pop())
     assign(model, found, folder)
     return model.eval()
 

@@ -48,7 +48,11 @@ def test_a_cache_changes_nothing(model: Llama) -> None:
     ids = torch.randint(40, (3, 20))
     whole = model(ids)
     cache = Cache(model.shape, 3, 4)
-    parts = [model(ids[:, :7], cache), *(model(ids[:, at : at + 1], cache) for at in range(7, 15)), model(ids[:, 15:], cache)]
+    parts = [
+        model(ids[:, :7], cache),
+        *(model(ids[:, at : at + 1], cache) for at in range(7, 15)),
+        model(ids[:, 15:], cache),
+    ]
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=2e-5, rtol=1e-4)
     assert cache.length == 20
     torch.testing.assert_close(model(ids, last=True), whole[:, -1], atol=2e-5, rtol=1e-4)
@@ -64,7 +68,13 @@ def test_texts_of_unlike_length_padded_in_front_are_as_good_as_alone(model: Llam
         block[row, width - length :] = ids[:length]
     found = [model(block, cache, last=True)]
     for at in range(3):
-        found.append(model(torch.stack([ids[length + at] for ids, length in zip(rows, lengths, strict=True)])[:, None], cache, last=True))
+        found.append(
+            model(
+                torch.stack([ids[length + at] for ids, length in zip(rows, lengths, strict=True)])[:, None],
+                cache,
+                last=True,
+            )
+        )
     for row, (ids, length) in enumerate(zip(rows, lengths, strict=True)):
         alone = model(ids[None])[0, length - 1 :]
         torch.testing.assert_close(torch.stack([logits[row] for logits in found]), alone, atol=2e-5, rtol=1e-4)
