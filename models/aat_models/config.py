@@ -19,6 +19,7 @@ from aat_datasets.errors import ConfigError, UnknownNameError
 __all__ = [
     "ADVERSARIES",
     "BOUNDED",
+    "DECODERS",
     "ENCODERS",
     "AdversaryConfig",
     "Config",
@@ -47,6 +48,8 @@ Adversary = Literal[
 ]  # fmt: skip
 Encoder = Literal["bow", "cnn", "lstm", "gru", "bilstm", "transformer", "llama"]
 LANGUAGE_MODELS: tuple[str, ...] = ("llama",)  # have no fixed-length vector: they read and write one text
+Decoder = Literal["none", "lstm", "gru", "transformer"]
+DECODERS: tuple[str, ...] = get_args(Decoder)
 ENCODERS: tuple[str, ...] = tuple(name for name in get_args(Encoder) if name not in LANGUAGE_MODELS)
 ADVERSARIES: tuple[str, ...] = get_args(Adversary)
 BOUNDED: tuple[str, ...] = ("bow", "cnn", "lstm", "gru", "bilstm")  # encoders whose answers can be certified
@@ -80,10 +83,10 @@ class ModelConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     hidden: Annotated[
         int, help("width of the encoder's states (bilstm: per direction; cnn: per filter width)", ge=1)
     ] = 128
-    layers: Annotated[int, help("transformer: blocks", ge=1)] = 2
+    layers: Annotated[int, help("transformer: blocks, of the encoder and of the decoder", ge=1)] = 2
     latent: Annotated[int, help("length of the fixed-length vector", ge=1)] = 128
     dropout: Annotated[float, help("share of word-vector and latent cells dropped in training", ge=0, lt=1)] = 0.3
-    decoder: Annotated[Literal["none", "lstm"], help("what writes text from the vector")] = "none"
+    decoder: Annotated[Decoder, help("what writes text from the vector")] = "none"
     decoder_hidden: Annotated[int, help("width of the decoder's state", ge=1)] = 256
     decoder_embedding: Annotated[int, help("width of an output word's vector", ge=1)] = 128
 

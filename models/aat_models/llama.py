@@ -217,8 +217,17 @@ class Llama(nn.Module):
 
         With a cache, ``ids`` follow what it holds, and it holds them then too.
         """
+        states = self.states(ids, cache, last=last)
+        return F.linear(states, self.tokens.weight if self.answer is None else self.answer.weight)
+
+    def states(
+        self, ids: Tensor, cache: Cache | None = None, *, last: bool = False, added: Tensor | None = None
+    ) -> Tensor:
+        """What the logits are made of, ``(B, T, W)`` or ``(B, W)``; ``added`` ``(B, 1, W)`` is added to every token's vector."""
         turn = self._turn(ids.shape[1], cache)
         states = F.embedding(ids, self.tokens.weight)
+        if added is not None:
+            states = states + added
         if self.training and self.shape.dropout:
             states = F.dropout(states, self.shape.dropout)
         if cache is not None:
@@ -229,8 +238,7 @@ class Llama(nn.Module):
             cache.length += ids.shape[1]
         if last:
             states = states[:, -1]
-        states = F.rms_norm(states, (self.shape.width,), self.norm, self.shape.epsilon)
-        return F.linear(states, self.tokens.weight if self.answer is None else self.answer.weight)
+        return F.rms_norm(states, (self.shape.width,), self.norm, self.shape.epsilon)
 
     def _turn(self, tokens: int, cache: Cache | None) -> Turn:
         half = self.shape.head // 2
