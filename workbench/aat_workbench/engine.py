@@ -114,6 +114,9 @@ class Engine:
             case protocol.Generate():
                 self._work[request.id] = self._generate(params)
                 return
+            case protocol.Latent():
+                self._work[request.id] = self._latent(params)
+                return
             case protocol.Load():
                 result = self._load(params)
             case protocol.Predict():
@@ -209,6 +212,12 @@ class Engine:
     def _generate(self, params: protocol.Generate) -> Work:
         target = self._target(params.target)
         return (yield from generate(target, params.prompt, params))
+
+    def _latent(self, params: protocol.Latent) -> Work:
+        from aat_workbench.latent_view import look
+
+        target = self._target(params.target)
+        return (yield from look(target, params))
 
 
 def _recipes() -> list[dict[str, Any]]:

@@ -54,6 +54,7 @@ class Target:
         lexicon: the synonyms saved with it; None where there are none.
         unnamed: its classes have numbers only; a dataset gives them names.
         temperatures: what calibration found, by what it was found on.
+        kept: what others made of the model and may want again, by their own names.
         attributions: the methods of ``attribute``, the usual one first.
     """
 
@@ -72,6 +73,7 @@ class Target:
         self.lexicon: Lexicon | None = None
         self.unnamed = False
         self.temperatures: dict[str, float] = {}
+        self.kept: dict[str, Any] = {}
 
     @property
     def labels(self) -> list[str]:
@@ -142,6 +144,11 @@ class Target:
 
         None for targets whose word vectors cannot be moved: all but trained runs.
         """
+        return None
+
+    @property
+    def vectors(self) -> Predictor | None:
+        """The model whose fixed-length vectors can be looked into; None for all targets but trained runs."""
         return None
 
     def generate(self, prompt: str, sampling: Sampling) -> Iterator[Token]:
@@ -218,6 +225,10 @@ class _RunTarget(Target):
             return None
         margins = text_margins(predictor.model, predictor.intern, texts, labels, substitutes)
         return (margins > SLACK).tolist()
+
+    @property
+    def vectors(self) -> Predictor | None:
+        return self._predictor
 
     def survive_ball(self, texts: Sequence[Sequence[str]], labels: Sequence[int], epsilon: float) -> list[bool] | None:
         return self._predictor.survive_ball(texts, labels, epsilon) if self.has_head else None

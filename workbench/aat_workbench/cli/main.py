@@ -20,6 +20,7 @@ from aat_workbench.cli.doctor import doctor
 from aat_workbench.cli.engine import engine
 from aat_workbench.cli.evaluate import evaluate
 from aat_workbench.cli.generate import generate
+from aat_workbench.cli.latent import latent
 from aat_workbench.cli.opening import complain, open_pane
 from aat_workbench.cli.probe import probe
 from aat_workbench.cli.report import report
@@ -67,6 +68,7 @@ app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("probe")(probe)
 app.command("generate")(generate)
+app.command("latent")(latent)
 app.command("engine")(engine)
 app.add_typer(bench_app, name="bench")
 app.command("doctor")(doctor)
