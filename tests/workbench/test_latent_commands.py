@@ -14,6 +14,10 @@ from aat_models.events import Progress
 from aat_workbench.cli.main import main
 from aat_workbench.session import Session
 from aat_workbench.training import run_training
+from aat_workbench.tui.app import WorkbenchApp
+from aat_workbench.tui.screens.generate import GeneratePane
+
+from .tui.shell_support import check_cells, screen_text, sees, until
 
 SETTINGS = {
     "run": "replies", "data.limit": 200, "model.decoder": "gru", "model.hidden": 16, "model.latent": 16, "model.encoder": "bow",
@@ -95,3 +99,16 @@ def test_what_cannot_be_walked_is_refused_in_one_line(
         main(["latent", *arguments])
     told = capfd.readouterr().err.strip()
     assert (end.value.code, told.count("\n")) == (InputError.exit_code, 0) and message in told
+
+
+async def test_the_pane_walks_a_real_models_vectors(runs: Path) -> None:
+    app = WorkbenchApp(runs, start_pane="generate")
+    async with app.run_test(size=(120, 40)) as pilot:
+        pane = app.query_one(GeneratePane)
+        await until(pilot, lambda: pane.controls.target == "replies", seconds=30)
+        pane.prompt.put("where is my order")
+        pane.action_latent()
+        await until(pilot, lambda: "· distance 1.00" in screen_text(app), seconds=90)
+        await pilot.press("end")
+        await sees(pilot, "at 3.00 · distance 3.00", "log p")
+        check_cells(app)

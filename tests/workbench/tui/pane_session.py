@@ -174,6 +174,10 @@ class FakeSession:
         self.calls.append((method, params))
         if method == "attack":
             made = FakeStream(self._attack(params), {"examples": params.get("n")}, self.hold)
+        elif method == "latent":
+            made = FakeStream(
+                [Progress(done=128, total=4000, message="reading training texts")], _way(params), self.hold
+            )
         else:
             summary = {"tokens": len(REPLY), "tokens_per_second": 42.0, "logprob": -6.5}
             made = FakeStream(self._generate(), summary, self.hold)
@@ -201,3 +205,18 @@ class FakeSession:
 
     async def close(self) -> None:
         self.calls.append(("close", {}))
+
+
+def _way(params: dict[str, Any]) -> dict[str, Any]:
+    """A way whose text says where it is; between two texts it has as many places as were asked for."""
+    count = params["places"] if params["other"] else len(params["lengths"])
+    places = [step / (count - 1) for step in range(count)] if params["other"] else params["lengths"]
+    near = {"text": f"[b]where[/b] is\x1b[2J it {params['target']}", "label": "refund_status", "similarity": 0.91}
+    points = [
+        {
+            "at": at, "text": f"written at {at:.2f}", "logprob": -0.5, "probabilities": [1 - abs(at) / 4, abs(at) / 4],
+            "distance": abs(at), "nearest": [near, {**near, "label": ""}],
+        }
+        for at in places
+    ]  # fmt: skip
+    return {"labels": ["negative", "positive"], "has_decoder": True, "indexed": 4000, "points": points}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.widgets import Select
 
 from aat_datasets.errors import EngineError
@@ -11,10 +12,12 @@ from aat_workbench.tui.app import WorkbenchApp
 from aat_workbench.tui.messages import GenerateFrom
 from aat_workbench.tui.screens.adversarial import AdversarialPane
 from aat_workbench.tui.screens.generate import GeneratePane
+from aat_workbench.tui.widgets.field import Choice
+from aat_workbench.tui.widgets.latent import LatentBox, Slider
 
 from ..fixed_run import make_runs
 from .pane_session import REPLY, FakeSession
-from .shell_support import screen_text, sees, until
+from .shell_support import check_cells, screen_text, sees, until
 from .test_adversarial_pane import SIZE
 
 
@@ -156,3 +159,48 @@ async def test_another_pane_can_bring_model_and_prompt(tmp_path):
         await until(pilot, lambda: pane.prompt.has_focus and pane.controls.target == "some-run")
         assert pane.prompt.value == "a ␛ prompt"
         assert pane.prompt.text == "a \x1b prompt"  # what is sent is what was given
+
+
+async def test_a_slider_walks_from_the_prompt_the_way_that_hurts_and_to_another_text(tmp_path):
+    session = FakeSession()
+    async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
+        pane = pilot.app.query_one(GeneratePane)
+        await pilot.press("escape", "l")
+        await sees(pilot, "type a prompt first: i")
+        await pilot.press("i", *"order", "escape", "l", "l")
+        await sees(pilot, "written at -1.00", "from  order", "refund_status")
+        await pilot.press("end")
+        await sees(pilot, "written at 3.00", "at 3.00 · distance 3.00", "positive  .75")
+        await pilot.press("left")
+        await sees(pilot, "written at 2.75")
+        pane.query_one(LatentBox).to.focus()
+        await pilot.press(*"cancel", "enter")
+        await sees(pilot, "written at 0.00", "from ●")
+        await pilot.press("end")
+        await sees(pilot, "written at 1.00", "● to")
+        assert [call["other"] for call in session.asked("latent")] == ["", "cancel"]
+        check_cells(pilot.app)
+        await pilot.press("l")
+        await until(pilot, lambda: not pane.has_class("-latent"))
+        assert pane.tokens.has_focus
+
+
+async def test_both_models_are_walked_side_by_side(tmp_path):
+    make_runs(tmp_path)
+    async with app_on(tmp_path, FakeSession()).run_test(size=(160, 45)) as pilot:
+        pane = pilot.app.query_one(GeneratePane)
+        pane.query_one("#other", Choice).set("builtin:tiny")
+        pane.prompt.put("order")
+        pane.action_latent()
+        await until(pilot, lambda: screen_text(pilot.app).count("written at -1.00") == 2)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50), (60, 16)])
+async def test_no_size_breaks_the_vector(tmp_path, size):
+    async with app_on(tmp_path, FakeSession()).run_test(size=size) as pilot:
+        pane = pilot.app.query_one(GeneratePane)
+        pane.prompt.put("where is [b]it[/b]\x1b[2J")
+        pane.action_latent()
+        await until(pilot, lambda: len(pane.query_one(Slider).places) > 1)
+        await pilot.press("right")
+        check_cells(pilot.app)
