@@ -15,9 +15,10 @@ from aat_models.sampling import Sampling
 
 INF = math.inf
 # Multiples of 1/8 are exact, and equal ones are common: definitions must agree on ties too.
+LOGIT = st.integers(-40, 40).map(lambda n: n / 8)
 ROWS = st.integers(2, 9).flatmap(
-    lambda words: st.lists(st.lists(st.integers(-40, 40).map(lambda n: n / 8), min_size=words, max_size=words), min_size=1, max_size=4)
-)  # fmt: skip
+    lambda words: st.lists(st.lists(LOGIT, min_size=words, max_size=words), min_size=1, max_size=4)
+)
 
 
 def softmax(row: list[float]) -> list[float]:

@@ -113,8 +113,11 @@ class Attack(AttackRequest, kw_only=True, forbid_unknown_fields=True):
 
 
 class Generate(Sampling, kw_only=True, forbid_unknown_fields=True):
+    """``history``: the turns before the prompt, the oldest first, for a target that ``remembers``."""
+
     target: str
     prompt: str
+    history: list[str] = msgspec.field(default_factory=list)
 
 
 class Latent(_Params):

@@ -1,10 +1,11 @@
-"""``aat-workbench generate``: text from a model's decoder."""
+"""``aat-workbench generate``: text from a model's decoder, or a language model's answers in a dialogue."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,19 +14,26 @@ from aat_workbench.cli.output import Json, Quiet, emit, say
 from aat_workbench.cli.probe import given_texts
 from aat_workbench.terminal import visible
 
+if TYPE_CHECKING:
+    from aat_models.sampling import Sampling
+    from aat_workbench.targets import Target
+
 __all__ = ["generate"]
 
 
 def generate(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="a run or a run's folder, trained with a decoder")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TARGET", help="a run or its folder, with a decoder or a language model; hf:FOLDER"),
+    ],
     prompt: Annotated[
-        str | None, typer.Option("--prompt", help="the text to answer; none: a line each of stdin")
+        str | None, typer.Option("--prompt", help="the text to answer or go on with; none: a line each of stdin")
     ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="print each token as it comes")] = False,
     greedy: Annotated[
         bool | None,
         typer.Option(
-            "--greedy/--sample", help="likeliest token, or drawn; default: drawn where a setting below is given"
+            "--greedy/--sample", help="likeliest token, or drawn; default: drawn where a setting that draws is given"
         ),
     ] = None,
     temperature: Annotated[
@@ -33,45 +41,91 @@ def generate(
     ] = None,
     top_k: Annotated[int | None, typer.Option("--top-k", help="draw from this many likeliest tokens; 0: all")] = None,
     top_p: Annotated[float | None, typer.Option("--top-p", help="draw from this share of probability; 1: all")] = None,
+    min_p: Annotated[
+        float | None, typer.Option("--min-p", help="draw tokens at least this share as likely as the likeliest; 0: all")
+    ] = None,
+    typical: Annotated[
+        float | None, typer.Option("--typical", help="draw from this share of the most typical tokens; 1: all")
+    ] = None,
+    repetition_penalty: Annotated[
+        float, typer.Option("--repetition-penalty", help="above 1: tokens the text holds already are less likely")
+    ] = 1.0,
+    beams: Annotated[
+        int, typer.Option("--beams", min=1, help="texts written side by side, of which the likeliest is kept")
+    ] = 1,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="stop after this many tokens")] = 60,
+    stop: Annotated[list[str] | None, typer.Option("--stop", help="stop before this text; may be repeated")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="seed of the draws; default 0")] = None,
+    chat: Annotated[
+        bool, typer.Option("--chat", help="each line is a turn, answered at once; a language model reads those before")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write text from the fixed-length vector of a prompt; one object a prompt with --json."""
+    """Write text: a decoder from a prompt's vector, a language model after it; one object a prompt with --json."""
     from aat_models.sampling import Sampling
-    from aat_workbench.engine import generate as generating
     from aat_workbench.targets import open_target
     from aat_workbench.threads import thread_settings
 
-    prompts = given_texts([prompt] if prompt is not None else None)
-    os.environ.update(thread_settings())
-    opened = open_target(target)
-    drawn = any(setting is not None for setting in (temperature, top_k, top_p, seed))
+    prompts = _turns(prompt) if chat else given_texts([prompt] if prompt is not None else None)
+    drawn = any(setting is not None for setting in (temperature, top_k, top_p, min_p, typical, seed))
     sampling = Sampling(
         greedy=not drawn if greedy is None else greedy,
         temperature=1.0 if temperature is None else temperature,
         top_k=top_k or 0,
         top_p=1.0 if top_p is None else top_p,
+        min_p=min_p or 0.0,
+        typical=1.0 if typical is None else typical,
+        repetition_penalty=repetition_penalty,
+        beams=beams,
         max_tokens=max_tokens,
+        stop=stop or [],
         seed=seed or 0,
-    )
+    ).check()
+    os.environ.update(thread_settings())
+    opened = open_target(target)
+    if chat and not opened.remembers:
+        say(f"{target} answers each line by itself: it does not read what was said before", quiet=quiet)
+    history: list[str] = []
     for text in prompts:
-        work = generating(opened, text, sampling)
-        summary: dict[str, Any] = {}
-        while True:
-            try:
-                events = next(work)
-            except StopIteration as end:
-                summary = end.value
-                break
-            if stream and not json:
-                for event in events:
-                    assert isinstance(event, Token)
-                    sys.stdout.write(visible(event.text, lines=True))
-                sys.stdout.flush()
+        summary = _written(opened, text, sampling, history, stream=(stream or chat) and not json)
+        if chat and opened.remembers:
+            history += [text, summary["text"]]
         if json:
             emit(summary)
             continue
-        print("" if stream else visible(summary["text"].strip(), lines=True), flush=True)
-        say(f"{summary['tokens']} tokens, {summary['tokens_per_second']:.0f} a second", quiet=quiet)
+        print("" if stream or chat else visible(summary["text"].strip(), lines=True), flush=True)
+        say(f"{summary['tokens']} tokens, {summary['tokens_per_second']:.0f} a second", quiet=quiet or chat)
+
+
+def _written(target: Target, text: str, sampling: Sampling, history: list[str], *, stream: bool) -> dict[str, Any]:
+    """What came of one prompt; with ``stream`` its tokens are printed as they come."""
+    from aat_workbench.engine import generate as generating
+
+    work = generating(target, text, sampling, history)
+    while True:
+        try:
+            events = next(work)
+        except StopIteration as end:
+            return end.value
+        if stream:
+            for event in events:
+                assert isinstance(event, Token)
+                sys.stdout.write(visible(event.text, lines=True))
+            sys.stdout.flush()
+
+
+def _turns(prompt: str | None) -> Iterator[str]:
+    """The user's turns as they come: ``prompt`` alone, else line by line."""
+    if prompt is not None:
+        yield from given_texts([prompt])
+        return
+    asked = sys.stdin.isatty()
+    while True:
+        if asked:
+            print("> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if line.strip():
+            yield line.rstrip("\n")
