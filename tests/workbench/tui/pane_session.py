@@ -138,6 +138,7 @@ class FakeSession:
         self.delays: dict[str, float] = {}
         self.hold: int | None = None
         self.decoder = True
+        self.remembers = False
         self.fail: VictimError | None = None
         self.labels = LABELS
         self.recipes = RECIPES
@@ -154,7 +155,7 @@ class FakeSession:
         if method == "load":
             return {
                 "target": params["target"], "labels": self.labels, "step": 1200, "has_head": True,
-                "has_decoder": self.decoder, "surface": "dataset",
+                "has_decoder": self.decoder, "remembers": self.remembers, "surface": "dataset",
             }  # fmt: skip
         if method == "predict":
             words = [text.split(" ") for text in params["texts"]]

@@ -28,6 +28,7 @@ from ..widgets.prompt import PromptInput
 from ..widgets.replies import Reply, Transcript, shown, token_words
 from ..widgets.sampling import SamplingControls
 from .latent_looking import LatentLooking
+from .taking import Taking
 
 __all__ = ["GeneratePane"]
 
@@ -49,6 +50,8 @@ class GeneratePane(Pane):
         Binding("p", "probe", "probe this text", id="generate.probe"),
         Binding("r", "next_reply", "other reply", id="generate.reply"),
         Binding("l", "latent", "vector", id="generate.latent", tooltip="what lies around the prompt's vector"),
+        Binding("c", "chat", "chat", id="generate.chat", tooltip="each prompt goes on from the turns before"),
+        Binding("e", "export", "export", id="generate.export"),
         Binding("t", "target", "choose model", id="generate.target"),
         Binding("x,escape", "stop", "stop", id="generate.stop", key_display="x"),
     ]
@@ -84,6 +87,9 @@ class GeneratePane(Pane):
         self._grown: list[Reply] = []
         self._shown: Reply | None = None
         self._redraw: Timer | None = None
+        self._taking = Taking(self)
+        self.chatting = False
+        self._begun = 0
 
     def compose(self) -> ComposeResult:
         yield SamplingControls(self.workbench.runs_root, id="controls")
@@ -162,6 +168,9 @@ class GeneratePane(Pane):
         yield PaneCommand("Vector", "Walk from the prompt to another text, or the way that hurts", self.action_latent)
         if self.writing:
             yield PaneCommand("Stop", "What was written is kept", self.action_stop)
+        yield PaneCommand("Chat", "Go on from the turns before, or begin anew with every prompt", self.action_chat)
+        if self.transcript.replies:
+            yield PaneCommand("Export the transcript", "Markdown to read, JSONL for a program", self.action_export)
         if self._shown is not None and self._shown.tokens:
             yield PaneCommand("Probe this text", "Put the reply into the probe", self.action_probe)
 
@@ -179,6 +188,7 @@ class GeneratePane(Pane):
             return
         models = [("A", self.controls.target), ("B", self.controls.other)]
         told_settings = self.controls.told()
+        histories = {side: self._history(side) for side, _ in models}
         replies = [Reply(side, target, event.text, told_settings) for side, target in models if target]
         self.prompt.remember(event.text)
         self._live = list(replies)
@@ -187,19 +197,25 @@ class GeneratePane(Pane):
         assert self._redraw is not None
         self._redraw.resume()
         for reply in replies:
-            self.run_worker(self._write(reply, params), group="generate")
+            self.run_worker(self._write(reply, params, histories[reply.side]), group="generate")
 
-    async def _write(self, reply: Reply, params: dict[str, Any]) -> None:
+    async def _write(self, reply: Reply, params: dict[str, Any], history: list[str]) -> None:
         ended = "stopped"
         try:
-            if not (await self.asking.load(reply.target)).get("has_decoder"):
+            loaded = await self.asking.load(reply.target)
+            if history and not loaded.get("remembers"):
+                history = []
+                reply.settings += ", reads this turn alone"
+            if not loaded.get("has_decoder"):
                 reply.problem = (
                     f"{reply.target} has no decoder: it was trained to classify, so it cannot write. "
                     "Choose a model trained on texts with replies (data list shows which datasets have them)."
                 )
                 ended = "no decoder"
                 return
-            stream = self.workbench.session.stream("generate", target=reply.target, prompt=reply.prompt, **params)
+            stream = self.workbench.session.stream(
+                "generate", target=reply.target, prompt=reply.prompt, history=history, **params
+            )
             try:
                 async for event in stream:
                     if isinstance(event, Token):
@@ -311,6 +327,34 @@ class GeneratePane(Pane):
             box.begin("", ["A"])
             box.tell("A", "type a prompt first: i" if models else "no model is chosen: t")
         self.focus_on(box.slider)
+
+    def action_chat(self) -> None:
+        """Go on from the turns before, or begin anew with every prompt."""
+        self.chatting = not self.chatting
+        self._begun = len(self.transcript.turns)
+        self._title_prompt()
+
+    def _title_prompt(self) -> None:
+        title = " Prompt " if not self.chatting else " Chat: the turns from here on are remembered "
+        self.query_one("#prompt-box").border_title = Text(title)
+
+    def _history(self, side: str) -> list[str]:
+        """What was said in this chat, and what the model of one side answered, the oldest first."""
+        if not self.chatting:
+            return []
+        said: list[str] = []
+        for turn in self.transcript.turns[self._begun :]:
+            reply = next((reply for reply in turn.replies if reply.side == side and reply.text.strip()), None)
+            if reply is not None:
+                said += [turn.prompt, reply.text.strip()]
+        return said
+
+    def action_export(self) -> None:
+        """Write the transcript to a file."""
+        if self.transcript.replies:
+            self.run_worker(self._taking.export_transcript(self.transcript.turns), group="asking")
+        else:
+            self.notify("There is nothing to export yet.", markup=False)
 
     def action_target(self) -> None:
         """Choose model A."""
