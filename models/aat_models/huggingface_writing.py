@@ -6,6 +6,7 @@ Code that comes with a model is never run.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,9 @@ class _Writer:
         self._model = model
         self._ids = ids
         self._given: dict[str, Any] = {}
+        self._cache: Any = None
+        # what transformers calls it since 5.24, and before
+        self._name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
         self._reads = reads
         self.ends = ends
         self.never: tuple[int, ...] = ()
@@ -87,13 +91,13 @@ class _Writer:
         return self._ask(**{"decoder_input_ids" if self._reads else "input_ids": ids[:, None]})
 
     def _ask(self, **ids: Tensor) -> Tensor:
-        answer = self._model(**ids, **self._given, use_cache=True)
-        self._given["past_key_values"] = answer.past_key_values
+        answer = self._model(**ids, **self._given, **{self._name: self._cache}, use_cache=True)
+        self._cache = answer[self._name]
         return answer.logits[:, -1].clone()
 
     def keep(self, rows: Sequence[int]) -> None:
         chosen = torch.tensor(rows)
-        self._given["past_key_values"].batch_select_indices(chosen)
+        self._cache.batch_select_indices(chosen)
         if self._reads:
             outputs = self._given["encoder_outputs"]
             outputs.last_hidden_state = outputs.last_hidden_state[:1].expand(len(rows), -1, -1)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aat_models.config import LanguageConfig
+from aat_models.products import Packed, Product, by_columns
 
 __all__ = ["Cache", "Llama", "Scaling", "Shape", "shape_of"]
 
@@ -117,11 +118,11 @@ class Block(nn.Module):
         super().__init__()
         self.shape = shape
         self.before_attention = nn.Parameter(torch.ones(shape.width))
-        self.look = nn.Linear(shape.width, (shape.heads + 2 * shape.key_heads) * shape.head, bias=False)
-        self.join = nn.Linear(shape.heads * shape.head, shape.width, bias=False)
+        self.look = Product(shape.width, (shape.heads + 2 * shape.key_heads) * shape.head)
+        self.join = Product(shape.heads * shape.head, shape.width)
         self.before_network = nn.Parameter(torch.ones(shape.width))
-        self.gates = nn.Linear(shape.width, 2 * shape.inner, bias=False)
-        self.leave = nn.Linear(shape.inner, shape.width, bias=False)
+        self.gates = Product(shape.width, 2 * shape.inner)
+        self.leave = Product(shape.inner, shape.width)
         self.normal = (shape.width,)
         self.rotated = shape.heads + shape.key_heads
 
@@ -188,7 +189,8 @@ class Llama(nn.Module):
         self.tokens = nn.Embedding(shape.vocabulary, shape.width)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = nn.Parameter(torch.ones(shape.width))
-        self.answer = None if shape.tied else nn.Linear(shape.width, shape.vocabulary, bias=False)
+        self.answer = None if shape.tied else Product(shape.width, shape.vocabulary)
+        self._tied: Packed | None = None
         self._blocks: list[Block] = list(self.blocks)  # pyright: ignore[reportAttributeAccessIssue]
         self.cos: Tensor
         self.sin: Tensor
@@ -218,7 +220,24 @@ class Llama(nn.Module):
         With a cache, ``ids`` follow what it holds, and it holds them then too.
         """
         states = self.states(ids, cache, last=last)
-        return F.linear(states, self.tokens.weight if self.answer is None else self.answer.weight)
+        if self.answer is not None:
+            return self.answer(states)
+        weight = self.tokens.weight
+        return F.linear(states, weight) if self._tied is None else self._tied.times(states, weight)
+
+    def lay_out(self, rows: int) -> None:
+        """Makes the model fast on a CPU for texts written ``rows`` at a time; its weights are not to change any more.
+
+        Several rows cost a copy of the weights, once.
+        """
+        for module in self.modules():
+            if isinstance(module, Product):
+                module.lay_out(rows)
+        if self.answer is None and rows == 1:
+            by_columns(self.tokens.weight)
+        elif self.answer is None:
+            self._tied = self._tied or Packed()
+            self._tied.prepare(self.tokens.weight, rows)
 
     def states(
         self, ids: Tensor, cache: Cache | None = None, *, last: bool = False, added: Tensor | None = None

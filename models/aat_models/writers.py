@@ -77,7 +77,8 @@ class DecoderWriter:
 class LlamaWriter:
     """A language model that goes on with texts, each at least one token.
 
-    A text that fills the model's context goes on from its last half, read anew; it is no other for the texts beside it.
+    A text that fills the model's context goes on from its last half, read anew; it is no other for the texts beside it. The
+    model is laid out for so many texts, see ``Llama.lay_out``.
 
     Args:
         prompts: tokens of each text.
@@ -94,6 +95,8 @@ class LlamaWriter:
         room: int = 64,
     ) -> None:
         self._model = model
+        if not model.training:
+            model.lay_out(len(prompts))
         self._context = model.shape.context
         self._texts = [list(prompt[-self._context :]) for prompt in prompts]
         self._whole = [list(prompt) for prompt in prompts]

@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,9 @@ def bench_generate(
     yield figures
 
 
-def _row(ours: Side, peer: Side | None, name: str, batch: int, tokens: int, rounds: int) -> Any:
+def _row(
+    ours: Side, peer: Side | None, name: str, batch: int, tokens: int, rounds: int
+) -> Generator[str, None, dict[str, Any]]:
     chosen: dict[str, list[list[int]]] = {}
 
     def asking(side: Side, do: str) -> Callable[[], Answer]:

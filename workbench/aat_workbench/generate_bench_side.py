@@ -40,7 +40,7 @@ class Session:
         from aat_models import llama_layout
         from aat_models.llama import Llama, Shape
 
-        torch.manual_seed(0)
+        torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
         own = SIZES[size]
         shape = Shape(**own, head=own["width"] // own["heads"], context=512, tied=False)  # pyright: ignore[reportArgumentType]
         model = Llama(shape).to(getattr(torch, dtype))
@@ -60,9 +60,10 @@ class Session:
             return {"version": torch.__version__}
         import transformers
 
-        self.model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=kind, local_files_only=True).eval()
+        library: Any = transformers
+        self.model = library.AutoModelForCausalLM.from_pretrained(folder, dtype=kind, local_files_only=True).eval()
         self.model.generation_config.eos_token_id = None
-        return {"version": transformers.__version__}
+        return {"version": library.__version__}
 
     def ours(self, batch: int, tokens: int) -> dict[str, Any]:
         """Our loop, tokens alone."""

@@ -117,7 +117,7 @@ class Generate(Sampling, kw_only=True, forbid_unknown_fields=True):
 
     target: str
     prompt: str
-    history: list[str] = msgspec.field(default_factory=list)
+    history: list[str] = msgspec.field(default_factory=lambda: list[str]())
 
 
 class Latent(_Params):
