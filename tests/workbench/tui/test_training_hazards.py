@@ -104,7 +104,9 @@ async def test_a_full_disk_is_said_and_nothing_is_lost(disk: Disk) -> None:
         ballast.unlink()
         await pilot.press("k")
         control = disk.path / RUNNING / "control"
-        assert [path.read_text().split("\n")[0] for path in control.iterdir() if path.suffix == ".cmd"] == ["checkpoint"]
+        assert [path.read_text().split("\n")[0] for path in control.iterdir() if path.suffix == ".cmd"] == [
+            "checkpoint"
+        ]
 
 
 async def test_a_training_that_fills_its_disk_says_so_in_the_pane(disk: Disk) -> None:
