@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from aat_datasets.errors import AatError, InputError
 from aat_workbench.terminal import visible
@@ -10,13 +12,16 @@ from aat_workbench.terminal import visible
 __all__ = ["complain", "open_pane"]
 
 
-def open_pane(pane: str, run: str = "") -> None:
-    """Open the app on a pane, with a run selected. Raises InputError where there is no terminal to draw on."""
+def open_pane(pane: str, run: str = "", watched: Sequence[Path] = ()) -> None:
+    """Open the app on a pane, with a run selected; ``watched``: trainings that are not ours, beside the runs.
+
+    Raises InputError where there is no terminal to draw on, or nothing to watch.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("the app needs a terminal", "in scripts: watch --plain, runs list --json; see --help")
     from aat_workbench.tui.app import WorkbenchApp
 
-    app = WorkbenchApp(start_pane=pane)
+    app = WorkbenchApp(start_pane=pane, watched=watched)
     if run:
         app.selected_run = run
     app.run()

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import events, work
 from textual.app import App, ComposeResult, SystemCommand
@@ -26,6 +26,9 @@ from .chrome import KeyBar, TopBar
 from .messages import AttackTarget, GenerateFrom, PaneMessage, ProbeText, RunSelected, TrainOn
 from .pane import HasProcess, Pane, SessionLike
 from .themes import FALLBACKS, THEMES
+
+if TYPE_CHECKING:
+    from .foreign_view import Watched
 
 __all__ = ["MINIMUM", "PANES", "WorkbenchApp"]
 
@@ -59,6 +62,8 @@ class WorkbenchApp(App[None]):
         session: an engine session, or a stand-in for one; by default one is made when a pane first asks for it.
         start_pane: name of the pane shown first.
         theme: name of a theme.
+        watched: files and folders of trainings that are not ours, for the Training pane. Raises InputError where one
+            holds none.
     """
 
     TITLE = "aat-workbench"
@@ -97,8 +102,14 @@ class WorkbenchApp(App[None]):
         session: SessionLike | None = None,
         start_pane: str = "datasets",
         theme: str = "workbench-dark",
+        watched: Sequence[Path] = (),
     ) -> None:
         super().__init__()
+        self.watched: Watched | None = None
+        if watched:
+            from .foreign_view import Watched
+
+            self.watched = Watched(watched)
         self.runs_root = runs_root or Path(os.environ.get("AAT_RUNS") or "runs")
         self._session = session
         self._start_pane = start_pane

@@ -27,6 +27,8 @@ STATES = {
     "done": ("✓", "muted"),
     "failed": ("✗", "error"),
     "interrupted": ("!", "warning"),
+    "growing": ("▶", "success"),  # these two of trainings that are not ours
+    "quiet": ("○", "muted"),
 }
 
 LOG_COLUMNS = [Column("time", 8, right=True), Column("step", 6, right=True), Column("what")]
@@ -66,7 +68,7 @@ def run_columns(width: int) -> Sequence[Column]:
 def run_row(view: RunView, slot: int, pinned: bool, width: int) -> Row:
     """One run's cells; ``slot`` is its colour and letter in the charts, -1 where it is not charted."""
     status = view.status
-    sign, colour = STATES[status.state]
+    sign, colour = STATES[view.state]
     letter = "" if slot < 0 else chr(ord("A") + slot) + ("+" if pinned else "")
     first = (Cell(letter, f"series-{slot + 1}", bold=True), Cell(view.name, bold=status.active))
     figures = (
@@ -74,14 +76,14 @@ def run_row(view: RunView, slot: int, pinned: bool, width: int) -> Row:
         Cell(_share(view.figure("dev", "accuracy"))),
         Cell(_share(view.last("dev.robust_accuracy"))),
     )
-    share = f"{status.progress:.0%}"
+    share = number(status.step) if view.foreign else f"{status.progress:.0%}"
     if width < 110:
         return (*first, Cell(sign, colour), Cell(share), *figures)
     rate = view.last("examples_per_second")
     ratio = view.summary("step_time_ratio")
     return (
         *first,
-        Cell(f"{sign} {status.state}", colour),
+        Cell(f"{sign} {view.state}", colour),
         Cell(share, "success" if status.active else "muted"),
         Bar(status.progress, "success" if status.active else "faint"),
         *figures,
@@ -131,6 +133,8 @@ def fold(text: str, width: int, most: int = 8) -> list[str]:
 
 def config_rows(shown: Sequence[RunView], slots: dict[str, int]) -> list[Row]:
     """The first run's main keys and what differs from the defaults; with several runs, every value they differ in."""
+    if shown and shown[0].foreign:
+        return [(Cell(name, "muted"), Cell(visible(value))) for name, value in shown[0].facts]
     trees = [(view, _flat(view)) for view in shown if view.config is not None]
     if not trees:
         return []

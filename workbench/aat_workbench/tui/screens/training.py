@@ -23,7 +23,7 @@ from aat_workbench.tui.overlays import Confirm
 from aat_workbench.tui.pane import Pane, PaneCommand
 from aat_workbench.tui.run_tables import CONFIG_COLUMNS, LOG_COLUMNS, config_rows, log_rows, run_columns, run_row
 from aat_workbench.tui.run_view import RunView
-from aat_workbench.tui.screens.training_look import ABOUT, BINDINGS, CSS, ON_A_RUN
+from aat_workbench.tui.screens.training_look import ABOUT, BINDINGS, CSS, ON_A_RUN, ON_OUR_RUN
 from aat_workbench.tui.widgets.charts import ChartKind, charts_of, curves_of
 from aat_workbench.tui.widgets.curves import CurveChart
 from aat_workbench.tui.widgets.overview import Overview
@@ -113,7 +113,10 @@ class TrainingPane(Pane):
         """Read what the runs wrote since the last look, and draw what changed."""
         before = self.run
         shown = [view.name for view in self._shown()]
-        self._ordered, complete = run_view.refresh(self._views, self.workbench.runs_root, shown, SECONDS_PER_LOOK)
+        watched = self.workbench.watched
+        self._ordered, complete = run_view.refresh(
+            self._views, self.workbench.runs_root, shown, SECONDS_PER_LOOK, watched.views() if watched else ()
+        )
         self._pinned = [name for name in self._pinned if name in self._views]
         switcher = self.query_one("#training-views", ContentSwitcher)
         wanted = "runs-view" if self._ordered else "overview"
@@ -185,6 +188,8 @@ class TrainingPane(Pane):
     def _draw_charts(self, shown: list[RunView]) -> None:
         waiting = bool(shown) and shown[0].status.active
         empty = "nothing recorded yet" if waiting else "this run has no such figures"
+        if shown and shown[0].waiting:
+            empty = "reading what it recorded …"
         self._charts = charts_of(shown)
         for place, kind in enumerate(self._chart_kinds()):
             chart = self.query_one(f"#chart-{place}", CurveChart)
@@ -204,13 +209,16 @@ class TrainingPane(Pane):
     def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
         if message.table.id == "runs":
             self._draw()
+            self.refresh_bindings()
             if self.run is not None:
                 self.post_message(RunSelected(self.run.name))
 
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that act on a run are there while there is one."""
+        """Keys that act on a run are there while there is one, those that control it where it is ours."""
+        if action in ON_OUR_RUN and self._ordered and self.run is not None and self.run.foreign:
+            return False
         return action not in ON_A_RUN or bool(self._ordered)
 
     def _with_run(self, act: Callable[[RunView], None]) -> None:
@@ -338,7 +346,7 @@ class TrainingPane(Pane):
     def commands(self) -> Iterable[PaneCommand]:
         yield PaneCommand("Start a training", "Key n", self.action_new_run)
         view = self.run
-        if view is None:
+        if view is None or view.foreign:
             return
         if view.status.active:
             yield PaneCommand("Pause the run, or go on", "Key p", self.action_pause)

@@ -106,30 +106,39 @@ def block(share: float, width: int, *, ascii_only: bool = False) -> str:
 def thin(
     xs: Sequence[float], ys: Sequence[float], low: float, high: float, columns: int
 ) -> Iterator[tuple[float, float]]:
-    """The points of a curve that matter on ``columns`` dot columns between ``low`` and ``high``.
-
-    ``xs`` rises. Of a column with more than four points its first, lowest, highest and last are kept, in order; a
-    column with a value that is no number keeps that too, so that the gap stays.
-    """
+    """The points of a curve that matter on ``columns`` dot columns between ``low`` and ``high``: those of ``kept``."""
     if len(xs) <= 4 * columns or high <= low:
-        yield from zip(xs, ys, strict=True)
-        return
-    start = 0
-    for column in range(columns):
-        edge = low + (high - low) * (column + 1) / columns
-        stop = len(xs) if column == columns - 1 else bisect_left(xs, edge, start)
+        return zip(xs, ys, strict=True)
+    return ((xs[place], ys[place]) for place in kept(xs, ys, low, high, columns))
+
+
+def kept(xs: Sequence[float], ys: Sequence[float], low: float, high: float, columns: int) -> list[int]:
+    """The places of the points that matter where ``low`` to ``high`` is cut into ``columns``. ``xs`` does not fall.
+
+    Of a column with more than four points the first, lowest, highest and last are kept, in order; a column with a value
+    that is no number keeps that too, so that the gap stays.
+    """
+    places: list[int] = []
+    start, size = 0, len(xs)
+    width = (high - low) / columns
+    for column in range(1, columns + 1):
+        stop = size if column == columns else bisect_left(xs, low + width * column, start)
         if stop - start <= 4:
-            yield from zip(xs[start:stop], ys[start:stop], strict=True)
-        elif stop > start:
+            places.extend(range(start, stop))
+        else:
             part = ys[start:stop]
-            real = [y for y in part if y == y]
-            keep = {start, stop - 1}
-            if len(real) < len(part):
-                keep.add(start + next(place for place, y in enumerate(part) if y != y))
-            if real:
-                keep |= {start + part.index(min(real)), start + part.index(max(real))}
-            yield from ((xs[place], ys[place]) for place in sorted(keep))
+            lowest, highest = min(part), max(part)
+            gap = -1
+            if not math.isfinite(sum(part)):  # min and max mean nothing beside what is no number
+                gap = next((start + place for place, y in enumerate(part) if y != y), -1)
+                real = [y for y in part if y == y]
+                lowest, highest = (min(real), max(real)) if real else (part[0], part[0])
+            ends = {start, stop - 1, gap} - {-1}
+            if lowest == lowest:
+                ends |= {start + part.index(lowest), start + part.index(highest)}
+            places.extend(sorted(ends))
         start = stop
+    return places
 
 
 class Canvas:
