@@ -44,6 +44,7 @@ class RecordTail:
     def poll(self, limit: int = 1 << 18) -> list[bytes]:
         """The whole records of the next ``limit`` bytes or so, oldest first; a torn last one is waited for."""
         self.behind = False
+        limit = max(limit, _HEAD.size)
         try:
             with self.path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
