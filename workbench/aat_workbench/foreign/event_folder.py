@@ -49,7 +49,7 @@ class EventFolder:
             records = tail.poll(limit)
             if tail.resets != resets:
                 self._again()
-                return []
+                return self.poll(limit)
             found.extend(point for record in records if (point := self._point(record)) is not None)
             limit -= sum(map(len, records))
             if tail.behind or limit <= 0:  # what a later file says of a restart is said of all of this one
@@ -61,7 +61,6 @@ class EventFolder:
         self._tails = {}
         self._broken = 0
         self.resets += 1
-        self.behind = True
 
     def _point(self, record: bytes) -> Point | None:
         try:

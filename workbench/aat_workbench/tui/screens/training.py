@@ -11,6 +11,7 @@ from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Grid, Horizontal, Vertical
+from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
@@ -182,8 +183,8 @@ class TrainingPane(Pane):
         """What each of the six chart places shows at this size; ``None`` where the place is not there."""
         count = 6 if self.has_class("-large") else 2 if self.has_class("-short") else 4
         charts = self._charts
-        kinds = [charts[(self._first_chart + place) % len(charts)] for place in range(count)]
-        return [*kinds, *([None] * (6 - count))]
+        kinds = [charts[(self._first_chart + place) % len(charts)] for place in range(min(count, len(charts)))]
+        return [*kinds, *([None] * (6 - len(kinds)))]
 
     def _draw_charts(self, shown: list[RunView]) -> None:
         waiting = bool(shown) and shown[0].status.active
@@ -195,7 +196,7 @@ class TrainingPane(Pane):
             chart = self.query_one(f"#chart-{place}", CurveChart)
             chart.display = kind is not None
             if kind is not None:
-                chart.border_title = kind.title
+                chart.border_title = Content(kind.title)  # never markup: the titles of other tools' charts are theirs
                 chart.set_curves(curves_of(kind, shown, self._slots), empty)
 
     def on_resize(self, event: events.Resize) -> None:

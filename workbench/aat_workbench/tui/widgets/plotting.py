@@ -166,11 +166,26 @@ class Canvas:
         if steps == 0:
             self.dot(x0, y0, ink)
             return
+        if x0 == x1 and not dotted:
+            self._column(x0, min(y0, y1), max(y0, y1), ink)
+            return
         for step in range(steps + 1):
             x = x0 + round((x1 - x0) * step / steps)
             y = y0 + round((y1 - y0) * step / steps)
             if not dotted or (x + y) % 4 < 2:
                 self.dot(x, y, ink)
+
+    def _column(self, x: int, top: int, bottom: int, ink: int) -> None:
+        """The dots of one column from ``top`` to ``bottom``: most of a noisy curve, so cell by cell."""
+        column, side = x >> 1, x & 1
+        if not 0 <= column < self.width:
+            return
+        for row in range(max(0, top >> 2), min(self.height - 1, bottom >> 2) + 1):
+            bits = 0
+            for y in range(max(top - 4 * row, 0), min(bottom - 4 * row, 3) + 1):
+                bits |= _BITS[y][side]
+            self.dots[row][column] |= bits
+            self.ink[row][column] = ink
 
     def glyph(self, column: int, row: int, ascii_only: bool = False) -> str:
         """The character of one cell; a space where it has no dots."""
