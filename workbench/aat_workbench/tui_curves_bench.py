@@ -93,7 +93,9 @@ def bench_curves(runs: int, points: int, size: tuple[int, int], data: Path | Non
                 terminal.press(b" " + DOWN)
                 _settle(terminal)
             yield "redrawing"
-            redraw = _cursor_keys(terminal, KEYS, runs - 1 - min(PINNED, runs - 1))
+            spent = _cpu_seconds(terminal.pid)
+            redraw = _cursor_keys(terminal, KEYS, runs - min(PINNED, runs - 1))
+            spent = _cpu_seconds(terminal.pid) - spent
             memory = {field: _memory(terminal.pid, field) for field in ("VmRSS", "VmHWM")}
     yield {
         "runs": runs,
@@ -103,7 +105,7 @@ def bench_curves(runs: int, points: int, size: tuple[int, int], data: Path | Non
         "cores": os.cpu_count(),
         "first_open_ms": first,
         "open_ms": {key: statistics.median(one[key] for one in again) for key in again[0]},
-        "redraw_ms": _spread(redraw),
+        "redraw_ms": {**_spread(redraw), "cpu_mean": round(1000 * spent / KEYS, 1)},
         "memory_mib": {"now": memory["VmRSS"], "peak": memory["VmHWM"]},
     }
 
@@ -186,8 +188,13 @@ def _open(terminal: PseudoTerminal) -> Generator[str, None, Figures]:
         curves = terminal.wait(lambda: _CURVE.search(terminal.text()) is not None, 120)
     except TimeoutError as error:
         raise EngineError("the app did not show what it should", str(error)) from None
+    spent = _cpu_seconds(terminal.pid)
     yield "opened"
-    return {"pane": round(1000 * (pane - terminal.started), 1), "curves": round(1000 * (curves - terminal.started), 1)}
+    return {
+        "pane": round(1000 * (pane - terminal.started), 1),
+        "curves": round(1000 * (curves - terminal.started), 1),
+        "cpu": round(1000 * spent),
+    }
 
 
 def _settle(terminal: PseudoTerminal) -> None:
@@ -197,29 +204,35 @@ def _settle(terminal: PseudoTerminal) -> None:
 def _cursor_keys(terminal: PseudoTerminal, count: int, room: int) -> list[float]:
     """Milliseconds from a key that moves the cursor to another run until all charts are drawn with its curves."""
     times: list[float] = []
-    draw = random.Random(count)
     for number in range(count):
-        terminal.feed(terminal.drain(0.08, 1.0), lambda: False)
-        before = terminal.looks(10, terminal.lines - 10)
-        pressed = terminal.press(DOWN if room > 1 and number % (2 * (room - 1)) < room - 1 else UP)
-        chunks = terminal.drain(0.08, 5.0)
-        terminal.feed(chunks, lambda: False)
-        if chunks and terminal.looks(10, terminal.lines - 10) != before:
-            times.append(1000 * (chunks[-1][0] - pressed))  # the last byte: everything is on the screen
-        time.sleep(draw.uniform(0.02, 0.1))
+        key = DOWN if room > 1 and number % (2 * (room - 1)) < room - 1 else UP
+        times.append(_repainted(terminal, key, whole=True))
     return times
 
 
 def _chart_keys(terminal: PseudoTerminal, count: int) -> list[float]:
     """Milliseconds from a key that turns the charts' page to the first paint."""
-    times: list[float] = []
-    for _ in range(count):
-        terminal.feed(terminal.drain(0.1, 1.0), lambda: False)
-        before = terminal.looks(10, terminal.lines - 10)
-        pressed = terminal.press(b"v")
-        seen = terminal.wait(lambda before=before: terminal.looks(10, terminal.lines - 10) != before, 10.0)
-        times.append(1000 * (seen - pressed))
-    return times
+    return [_repainted(terminal, b"v") for _ in range(count)]
+
+
+def _repainted(terminal: PseudoTerminal, key: bytes, *, whole: bool = False) -> float:
+    """Milliseconds from ``key`` to the first paint in which the charts look different, or with ``whole`` to the last of it."""
+    terminal.feed(terminal.drain(0.1, 1.0), lambda: False)  # what is still on its way belongs to the key before
+
+    def charts() -> object:
+        return terminal.looks(10, terminal.lines - 10)
+
+    before = charts()
+    pressed = terminal.press(key)
+    try:
+        seen = terminal.wait(lambda: charts() != before, 10.0)
+    except TimeoutError as error:
+        raise EngineError("the charts did not change with the key", str(error)) from None
+    if whole:
+        rest = terminal.drain(0.1, 2.0)
+        terminal.feed(rest, lambda: False)
+        seen = rest[-1][0] if rest and rest[-1][0] - seen < 0.4 else seen
+    return 1000 * (seen - pressed)
 
 
 def _spread(times: list[float]) -> Figures:

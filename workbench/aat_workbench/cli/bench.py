@@ -324,12 +324,14 @@ def _curve_rows(figures: dict[str, Any]) -> list[tuple[str, object, str]]:
     return [
         ("start of the app to the pane, ms", again["pane"], "< 2000"),
         ("start of the app to the curves, ms", again["curves"], "< 2000"),
+        ("processor time of the app until then, ms", again["cpu"], ""),
         ("the same where no run was read before: the pane, ms", first["pane"], ""),
         ("the curves under the cursor, ms", first["curves"], ""),
         ("every run, ms", first["every_run"], ""),
         ("key to all charts redrawn, p50, ms", redraw["p50"], ""),
         ("key to all charts redrawn, p95, ms", redraw["p95"], "< 50"),
         ("key to all charts redrawn, most, ms", redraw["most"], ""),
+        ("processor time of a key, mean, ms", redraw["cpu_mean"], ""),
         ("memory, peak, MiB", figures["memory_mib"]["peak"], "< 300"),
     ]
 
