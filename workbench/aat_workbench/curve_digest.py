@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -148,6 +149,7 @@ class _Line(msgspec.Struct, gc=False):
     metrics: dict[str, float] | None = None
 
 
+_CURVES = {"step", "evaluation"}
 _decoder = msgspec.json.Decoder(_Line)
 _lines_decoder = msgspec.json.Decoder(list[_Line])
 
@@ -162,35 +164,47 @@ class _Lines:
         self.skipped = 0
         self._number = 0
         self._others: list[tuple[int, bytes]] = []
-        self._curves: list[tuple[int, bytes, int, dict[str, float]]] = []
+        self._curves: list[tuple[int, bytes, str, int, dict[str, float]]] = []  # place, line, type, step, metrics
 
     def take(self, block: bytes) -> None:
         lines = block.splitlines()
-        for line, record in zip(lines, self._decode(lines), strict=True):
-            self._number += 1
-            if record is None:
-                self.skipped += 1
-            elif record.metrics is not None and record.type in ("step", "evaluation"):
-                self._curves.append((self._number, line, record.step, record.metrics))
-            else:
-                if record.type == "resumed":
-                    self._back_to(record.step)
-                self._others.append((self._number, line))
+        records = self._decode(lines)
+        if {record and record.type for record in records} <= _CURVES:  # nearly always: in one go
+            self._curves += [
+                (number, line, record.type, record.step, record.metrics or {})
+                for number, (line, record) in enumerate(zip(lines, records, strict=True), self._number + 1)
+                if record is not None
+            ]
+            self._number += len(lines)
+        else:
+            self._sort(lines, records)
         self.offset += len(block)
         if len(self._curves) > self.ROOM:
             self._thin()
         if len(self._others) > 4 * OTHERS:
             self._forget()
 
-    def _decode(self, lines: list[bytes]) -> list[_Line | None]:
+    def _sort(self, lines: list[bytes], records: Sequence[_Line | None]) -> None:
+        for line, record in zip(lines, records, strict=True):
+            self._number += 1
+            if record is None:
+                self.skipped += 1
+            elif record.type in _CURVES:
+                self._curves.append((self._number, line, record.type, record.step, record.metrics or {}))
+            else:
+                if record.type == "resumed":
+                    self._back_to(record.step)
+                self._others.append((self._number, line))
+
+    def _decode(self, lines: list[bytes]) -> Sequence[_Line | None]:
         try:
-            return list(_lines_decoder.decode(b"[" + b",".join(lines) + b"]"))
+            return _lines_decoder.decode(b"[" + b",".join(lines) + b"]")
         except (msgspec.MsgspecError, UnicodeError):
             return [_decoded(line) for line in lines]
 
     def _back_to(self, step: int) -> None:
         """What was recorded after ``step`` no longer counts."""
-        self._curves = [line for line in self._curves if line[2] <= step]
+        self._curves = [line for line in self._curves if line[3] <= step]
         self._others = [line for line in self._others if _step(line[1]) <= step]
 
     def _forget(self) -> None:
@@ -201,30 +215,39 @@ class _Lines:
         """Of each stretch of steps the lines with an extreme of some metric, and the ends of the whole."""
         if len(self._curves) <= 4 * BUCKETS:
             return
-        low, high = self._curves[0][2], self._curves[-1][2]
-        width = max(1, high - low + 1) / BUCKETS
-        lowest: dict[tuple[str, int], tuple[float, int]] = {}
-        highest: dict[tuple[str, int], tuple[float, int]] = {}
-        last: dict[str, int] = {}
-        for at, (_, _, step, metrics) in enumerate(self._curves):
-            bucket = int((step - low) / width)
-            for name, value in metrics.items():
-                key = (name, bucket)
-                if key not in lowest or value < lowest[key][0]:
-                    lowest[key] = (value, at)
-                if key not in highest or value > highest[key][0]:
-                    highest[key] = (value, at)
-                last[name] = at
-        wanted = {0, *last.values(), *(at for _, at in lowest.values()), *(at for _, at in highest.values())}
-        wanted |= set(range(max(0, len(self._curves) - 20), len(self._curves)))  # the pace is that of the last records
-        self._curves = [self._curves[at] for at in sorted(wanted)]
+        size = len(self._curves)
+        low, high = self._curves[0][3], max(line[3] for line in self._curves[-20:])
+        edges = [low + (high + 1 - low) * bucket / BUCKETS for bucket in range(1, BUCKETS)]
+        wanted = {0, *range(max(0, size - 20), size)}  # the pace is that of the last records
+        for kind in _CURVES:
+            places = [place for place, line in enumerate(self._curves) if line[2] == kind]
+            names = dict.fromkeys(name for place in places for name in self._curves[place][4])
+            for name in names:
+                there = [place for place in places if name in self._curves[place][4]]
+                steps = [self._curves[place][3] for place in there]
+                values = [self._curves[place][4][name] for place in there]
+                wanted.add(there[-1])
+                wanted.update(there[place] for place in _extremes(steps, values, edges))
+        self._curves = [self._curves[place] for place in sorted(wanted)]
 
     def kept(self) -> list[bytes]:
         """The digest's lines, in the order of the file."""
         self._thin()
         self._forget()
-        pairs = [*self._others, *((number, line) for number, line, _, _ in self._curves)]
+        pairs = [*self._others, *((number, line) for number, line, *_ in self._curves)]
         return [line for _, line in sorted(pairs)]
+
+
+def _extremes(steps: list[int], values: list[float], edges: list[float]) -> Iterator[int]:
+    """Of each stretch between edges the places of the lowest and the highest value. ``steps`` do not fall."""
+    start = 0
+    for edge in [*edges, steps[-1] + 1]:
+        stop = bisect_left(steps, edge, start)
+        if stop > start:
+            part = values[start:stop]
+            yield start + part.index(min(part))
+            yield start + part.index(max(part))
+        start = stop
 
 
 def _decoded(line: bytes) -> _Line | None:
