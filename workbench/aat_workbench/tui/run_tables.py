@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -97,7 +98,7 @@ def log_rows(view: RunView, width: int) -> list[Row]:
     rows: list[Row] = []
 
     def say(text: str, colour: str, time: str = "", step: str = "") -> None:
-        for part in fold(text, width - LOG_MARGIN) or [""]:
+        for part in _folded(text, width - LOG_MARGIN) or [""]:
             rows.append((Cell(time, "faint"), Cell(step, "muted"), Cell(part, colour)))
             time = step = ""
 
@@ -113,6 +114,11 @@ def log_rows(view: RunView, width: int) -> list[Row]:
     if view.status.active and view.progress:
         say(view.progress, "muted")
     return rows
+
+
+@lru_cache(maxsize=4096)
+def _folded(text: str, width: int) -> list[str]:
+    return fold(text, width)
 
 
 def fold(text: str, width: int, most: int = 8) -> list[str]:
@@ -138,7 +144,7 @@ def config_rows(shown: Sequence[RunView], slots: dict[str, int]) -> list[Row]:
     trees = [(view, _flat(view)) for view in shown if view.config is not None]
     if not trees:
         return []
-    defaults = {key: value for key, (_, value, _) in configs.keys().items()}
+    defaults = _defaults()
     wanted = [key for key in defaults if key != "run"]
     wanted.sort(key=lambda key: _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS))
     rows: list[Row] = []
@@ -154,6 +160,11 @@ def config_rows(shown: Sequence[RunView], slots: dict[str, int]) -> list[Row]:
         elif key in _FIRST_KEYS or trees[0][1][key] != defaults[key]:
             rows.append((Cell(key, "muted"), Cell(values[0])))
     return rows
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return {key: value for key, (_, value, _) in configs.keys().items()}
 
 
 def _flat(view: RunView) -> dict[str, Any]:

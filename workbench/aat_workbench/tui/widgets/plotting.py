@@ -14,6 +14,11 @@ __all__ = ["Canvas", "block", "log_ticks", "number", "rounded", "short", "thin",
 
 # Bits of a Braille cell's eight dots, by row then column.
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+# By side of the cell, first and last row: the bits between.
+_UPRIGHT = [
+    [[sum(_BITS[row][side] for row in range(first, last + 1)) for last in range(4)] for first in range(4)]
+    for side in range(2)
+]
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
@@ -166,8 +171,13 @@ class Canvas:
         if steps == 0:
             self.dot(x0, y0, ink)
             return
-        if x0 == x1 and not dotted:
-            self._column(x0, min(y0, y1), max(y0, y1), ink)
+        if not dotted and x0 == x1:
+            self._column(x0, y0, y1, ink)
+            return
+        if not dotted and steps > 1 and abs(x1 - x0) == 1:  # half of it in either column
+            middle = y0 + (steps // 2 if y1 > y0 else -(steps // 2))
+            self._column(x0, y0, middle, ink)
+            self._column(x1, middle + (1 if y1 > y0 else -1), y1, ink)
             return
         for step in range(steps + 1):
             x = x0 + round((x1 - x0) * step / steps)
@@ -175,16 +185,18 @@ class Canvas:
             if not dotted or (x + y) % 4 < 2:
                 self.dot(x, y, ink)
 
-    def _column(self, x: int, top: int, bottom: int, ink: int) -> None:
-        """The dots of one column from ``top`` to ``bottom``: most of a noisy curve, so cell by cell."""
-        column, side = x >> 1, x & 1
-        if not 0 <= column < self.width:
+    def _column(self, x: int, start: int, end: int, ink: int) -> None:
+        """The dots of one column between two heights: most of a noisy curve, so cell by cell."""
+        column = x >> 1
+        top, bottom = (start, end) if start <= end else (end, start)
+        if not 0 <= column < self.width or bottom < 0:
             return
-        for row in range(max(0, top >> 2), min(self.height - 1, bottom >> 2) + 1):
-            bits = 0
-            for y in range(max(top - 4 * row, 0), min(bottom - 4 * row, 3) + 1):
-                bits |= _BITS[y][side]
-            self.dots[row][column] |= bits
+        top = max(top, 0)
+        masks = _UPRIGHT[x & 1]
+        first, last = top >> 2, bottom >> 2
+        for row in range(first, min(self.height - 1, last) + 1):
+            mask = masks[top & 3 if row == first else 0][bottom & 3 if row == last else 3]
+            self.dots[row][column] |= mask
             self.ink[row][column] = ink
 
     def glyph(self, column: int, row: int, ascii_only: bool = False) -> str:
