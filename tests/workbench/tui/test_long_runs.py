@@ -55,6 +55,7 @@ def test_few_points_are_kept_as_they_came() -> None:
     for x in range(MOST):
         series.add(x, x / 3)
     assert list(series.xs) == list(range(MOST))
+    assert series.cuts == 0
     assert series.ys[-1] == (MOST - 1) / 3
 
 
@@ -69,6 +70,7 @@ def test_many_points_keep_their_extremes_and_end_in_bounded_room(seed: int, coun
         assert len(series.xs) == len(series.ys) <= 2 * MOST
     assert (min(series.ys), max(series.ys)) == (min(values), max(values))
     assert series.best() == max(values)
+    assert series.cuts > 3
     assert list(series.xs) == sorted(series.xs)
     assert (series.xs[0], series.xs[-1], series.ys[-1]) == (0, count - 1, values[-1])
     assert all(values[int(x)] == y for x, y in zip(series.xs, series.ys, strict=True))
@@ -87,8 +89,10 @@ def test_what_is_dropped_is_not_the_best_any_more() -> None:
     for x, y in enumerate((1.0, 3.0, math.inf, math.nan, 9.0)):
         series.add(x, y)
     assert series.best() == 9.0
+    series.drop_after(4)
+    assert series.cuts == 0
     series.drop_after(3)
-    assert series.best() == 3.0
+    assert (series.best(), series.cuts) == (3.0, 1)
     series.drop_from(1)
     assert (list(series.xs), series.best()) == ([0.0], 1.0)
     series.drop_from(0)

@@ -20,15 +20,17 @@ class Series:
     """One metric's points: ``xs`` do not fall.
 
     Beyond ``MOST`` points (and a few) each of ``MOST / 8`` equal stretches of x keeps its first, lowest, highest and last
-    point, and one that is no number; the extremes of the whole stay exact, however many come.
+    point, and one that is no number; the extremes of the whole stay exact, however many come. ``cuts`` counts how often
+    points went, so that who keeps something of the first ones knows that it no longer holds.
     """
 
-    __slots__ = ("_most", "highest", "xs", "ys")
+    __slots__ = ("_most", "cuts", "highest", "xs", "ys")
 
     def __init__(self) -> None:
         self.xs = array("d")
         self.ys = array("d")
         self.highest = math.nan
+        self.cuts = 0
         self._most = MOST + next(_numbers) % _STAGGER * (MOST // (4 * _STAGGER))
 
     def add(self, x: float, y: float) -> None:
@@ -43,6 +45,7 @@ class Series:
         places = kept(self.xs, self.ys, self.xs[0], self.xs[-1], MOST // 8)
         self.xs = array("d", [self.xs[place] for place in places])
         self.ys = array("d", [self.ys[place] for place in places])
+        self.cuts += 1
 
     def drop_after(self, x: float) -> None:
         """Forget the points beyond ``x``."""
@@ -53,6 +56,7 @@ class Series:
         self._cut(bisect_left(self.xs, x))
 
     def _cut(self, place: int) -> None:
+        self.cuts += place < len(self.xs)
         del self.xs[place:], self.ys[place:]
         self.highest = max((y for y in self.ys if math.isfinite(y)), default=math.nan)
 
