@@ -143,6 +143,7 @@ class TrainConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = "fp32"
     compile: Annotated[bool, help("on a GPU, have torch compile the encoder")] = False
     deterministic: Annotated[bool, help("only algorithms that give the same bytes every time")] = False
+    tensorboard: Annotated[bool, help("write the curves into the run folder for TensorBoard too, live")] = False
 
 
 class SurfaceConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

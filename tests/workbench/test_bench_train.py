@@ -58,6 +58,9 @@ def test_the_loop_and_the_fewest_lines_learn_the_same(tmp_path: Path) -> None:
     assert loop["steps"] == 8 and loop["loss"] == pytest.approx(bare["loss"], abs=0.05)
     assert min(loop["cpu"], bare["cpu"], session.recorded(False)["cpu"], session.recorded(True)["cpu"]) > 0
     assert (tmp_path / "runs" / "bench" / "events.jsonl").is_file()
+    seen = session.watched(1, True)
+    assert list((tmp_path / "runs" / "bench" / "tensorboard").iterdir())
+    assert seen["count"] > 8 and 0 < seen["records"]["wall"] + seen["checkpoints"]["wall"] < seen["wall"]
     fgm = session.adversary("fgm", "cnn")
     assert fgm["analytic"] == 2.0 and fgm["ratio"] > 0
 

@@ -14,9 +14,9 @@ import msgspec
 from aat_models import events
 from aat_models.events import Checkpointed, ControlApplied, Evaluation, Event, Notice, Resumed, Step
 
-__all__ = ["EventTail", "RunWriter", "drop_after", "history"]
+__all__ = ["HEAD", "EventTail", "RunWriter", "drop_after", "history"]
 
-_HEAD = 128  # bytes by which a file is known again
+HEAD = 128  # bytes by which a file is known again
 
 
 def drop_after(records: Iterable[Event], step: int) -> list[Event]:
@@ -134,6 +134,15 @@ class EventTail:
             records.append(record)
         return records
 
+    @property
+    def offset(self) -> int:
+        """How many bytes were read."""
+        return self._offset
+
+    def skip_to(self, offset: int, head: bytes) -> None:
+        """Go on behind what was read elsewhere: ``offset`` bytes of a file that begins with ``head``."""
+        self._offset, self._head = offset, head[:HEAD]
+
     def _lines(self) -> list[bytes]:
         self.behind = False
         try:
@@ -156,7 +165,7 @@ class EventTail:
             self._identity = None
             return []
         if self._offset == 0:
-            self._head = block[: min(end, _HEAD)]
+            self._head = block[: min(end, HEAD)]
         self._offset += end
         self.behind = self._offset < stat.st_size and end > 0
         return block[:end].splitlines()

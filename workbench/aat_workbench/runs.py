@@ -10,6 +10,8 @@
       checkpoints/    step-00001200/ …, and the files latest and best that name one (checkpoints.py)
       attacks/        one folder an attack
       log.txt         what a detached process printed
+      tensorboard/    the curves again, where train.tensorboard asks for them (tensorboard_log.py)
+      curves.jsonl    a digest of a long events.jsonl; may be deleted (curve_digest.py)
       not-finite-00000012.json   the batch on which a loss or gradient was not a number
 
 A folder of runs may be the mirror of another host's: ``mount`` says so, and what is asked of a run in it goes to the
@@ -112,6 +114,7 @@ class RunFolder:
         self.checkpoints_path = path / "checkpoints"
         self.attacks_path = path / "attacks"
         self.log_path = path / "log.txt"
+        self.tensorboard_path = path / "tensorboard"
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"

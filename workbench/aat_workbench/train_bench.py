@@ -22,7 +22,7 @@ from aat_workbench.peers.wire import Side, one_thread, our_packages
 
 __all__ = ["BACKENDS", "PARTS", "PEER", "bench_train", "compared"]
 
-PARTS = ("loop", "records", "adversaries")
+PARTS = ("loop", "records", "watching", "adversaries")
 PEER = "keras"
 BACKENDS = ("tensorflow", "torch")
 WORDS, WIDTH, BATCH = 10_000, 128, 32  # of the plain script's model
@@ -64,6 +64,8 @@ def bench_train(
         if "records" in parts:
             sides = {name: lambda kept=name == "on": ours.ask("recorded", kept=kept) for name in ("on", "off")}
             figures["records"] = yield from compared("records", sides, rounds)
+        if "watching" in parts:
+            figures["watching"] = yield from _watching(ours, rounds)
         if "adversaries" in parts:
             figures["adversaries"] = yield from _adversaries(ours, adversaries or ADVERSARIES[1:], encoder, rounds)
             figures["encoder"] = encoder
@@ -94,6 +96,32 @@ def compared(name: str, sides: dict[str, Callable[[], Answer]], rounds: int) -> 
         }
     losses = {side: _median([a["loss"] for a in answers]) for side, answers in seen.items() if "loss" in answers[0]}
     return found | ({"loss": losses} if losses else {})
+
+
+WATCHING = {"records": (20, False), "records_and_tensorboard": (20, True), "a_record_a_step": (1, True)}
+"""``train.log_every`` and ``train.tensorboard``; the first as they are by default."""
+
+
+def _watching(ours: Side, rounds: int) -> Generator[str, None, dict[str, dict[str, float]]]:
+    """What writing records and looking for commands take of an epoch, over the training itself in the very same epoch."""
+    seen: dict[str, list[Answer]] = {name: [] for name in WATCHING}
+    for number in range(-1, rounds):
+        for name, (log_every, tensorboard) in WATCHING.items():
+            answer = ours.ask("watched", log_every=log_every, tensorboard=tensorboard)
+            if number >= 0:  # the first round is not counted
+                seen[name].append(answer)
+        yield f"watching, round {number + 1} of {rounds}"
+    found: dict[str, dict[str, float]] = {}
+    for name, answers in seen.items():
+        shares = {
+            f"{part}_{kind}": _median(
+                [a[part][kind] / (a[kind] - a["records"][kind] - a["checkpoints"][kind]) for a in answers]
+            )
+            for part in ("records", "checkpoints")
+            for kind in ("cpu", "wall")
+        }
+        found[name] = {**shares, "count": answers[0]["count"], "cpu": _median([a["cpu"] for a in answers])}
+    return found
 
 
 def _adversaries(

@@ -15,12 +15,13 @@ import numpy as np
 
 from aat_models import config as configs
 from aat_models.config import Config
-from aat_models.events import Step
+from aat_models.events import Event, Step
 from aat_workbench.peers.wire import serve
 
 if TYPE_CHECKING:
     from aat_models.data import TrainingData
     from aat_models.training import Training
+    from aat_workbench.training import CheckpointDue
 
 __all__ = ["Session"]
 
@@ -94,6 +95,22 @@ class Session:
                 pass
         return clock.spent
 
+    def watched(self, log_every: int, tensorboard: bool) -> dict[str, Any]:
+        """An epoch in a run folder: seconds that writing records and looking for commands took of it, and checkpoints."""
+        from aat_models.training import Training
+        from aat_workbench.training import run_training
+
+        settings = {"train.log_every": log_every, "train.tensorboard": tensorboard}
+        config = self._config({**settings, "train.evaluate_every": 0, "train.evaluate_limit": 200})
+        runs = self.cache / "runs"
+        shutil.rmtree(runs, ignore_errors=True)
+        timed = Timed(Training(config, self._data(config)))
+        with Clock() as clock:
+            for _event in run_training(config, runs_root=runs, opener=lambda _config, _from: timed, signals=False):
+                pass
+        kinds = {name: dict(zip(("wall", "cpu"), seconds, strict=True)) for name, seconds in timed.spent.items()}
+        return {**clock.spent, **kinds, "count": timed.count}
+
     # adversaries ------------------------------------------------------------------------------------------------
 
     def adversary(self, name: str, encoder: str) -> dict[str, Any]:
@@ -142,6 +159,25 @@ class Session:
         return {"width": width, "mean": float(split.lengths.mean())}
 
 
+class Timed:
+    """A trainer that notes how long whoever takes its events keeps each: ``(wall, cpu)`` seconds by what it is."""
+
+    def __init__(self, inner: Training) -> None:
+        self._inner = inner
+        self.save, self.control, self.change = inner.save, inner.control, inner.change
+        self.spent = {"records": (0.0, 0.0), "checkpoints": (0.0, 0.0)}
+        self.count = 0
+
+    def events(self) -> Iterator[Event | CheckpointDue]:
+        for item in self._inner.events():
+            kind = "records" if isinstance(item, Event) else "checkpoints"
+            self.count += kind == "records"
+            wall, cpu = time.perf_counter(), time.process_time()
+            yield item
+            before = self.spent[kind]
+            self.spent[kind] = (before[0] + time.perf_counter() - wall, before[1] + time.process_time() - cpu)
+
+
 class Clock:
     """Seconds between entering and leaving, by the wall and of this process."""
 
@@ -157,7 +193,8 @@ class Clock:
 def main() -> None:
     session = Session()
     parts: list[Callable[..., dict[str, Any]]] = [
-        session.open, session.loop, session.bare, session.recorded, session.adversary, session.small, session.padded,
+        session.open, session.loop, session.bare, session.recorded, session.watched, session.adversary, session.small,
+        session.padded,
     ]  # fmt: skip
     serve({part.__name__: part for part in parts})
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aat_datasets.errors import AatError, ConfigError, InputError, NotFiniteError, TrainingError
 from aat_models.config import Config
@@ -35,6 +36,9 @@ from aat_workbench import checkpoints, control, liveness, queue, replaying
 from aat_workbench.interrupts import Interrupts
 from aat_workbench.runs import RunFolder, RunStatus, find_run, resolve
 from aat_workbench.status import RunState
+
+if TYPE_CHECKING:
+    from aat_workbench.tensorboard_log import BoardWriter
 
 __all__ = ["CheckpointDue", "Opener", "Trainer", "claim", "drive", "open_core", "resumable", "run_training"]
 
@@ -174,12 +178,15 @@ class _Drive:
         self.status = RunStatus()
         self.paused = False
         self.recorded: set[str] = set()  # ids of settings that are to be taken again, and have their record
+        self.board: BoardWriter | None = None
 
     def run(self, resume: bool, signals: bool) -> Iterator[Event]:
         checkpoint = self._go_back() if resume else None
         self._announce(checkpoints.step_of(checkpoint) if checkpoint is not None else 0)
-        with self.folder.writer() as self.writer, Interrupts(signals) as self.interrupts:
+        with self.folder.writer() as self.writer, Interrupts(signals) as self.interrupts, self._board_closed():
             try:
+                if self.config.train.tensorboard:
+                    self._to_board(None)
                 yield from self._train(checkpoint)
             except (GeneratorExit, KeyboardInterrupt):
                 self._end("interrupted")
@@ -199,6 +206,7 @@ class _Drive:
         if checkpoint is None:
             replaying.take_again(self.folder.events_path, self.folder.control_path, None)
             self.folder.events_path.unlink(missing_ok=True)
+            shutil.rmtree(self.folder.tensorboard_path, ignore_errors=True)
             return None
         checkpoints.rewind(self.folder.checkpoints_path, checkpoint)
         step = checkpoints.step_of(checkpoint)
@@ -268,8 +276,32 @@ class _Drive:
             case _:
                 pass
         self.writer.append(event)
+        if self.board is not None:
+            self._to_board(event)
         self._beat()
         return event
+
+    def _to_board(self, event: Event | None) -> None:
+        """Write for TensorBoard, first of all its file; where that fails, say so once and go on without."""
+        from aat_workbench.tensorboard_log import BoardWriter
+
+        try:
+            if event is None:
+                self.board = BoardWriter(self.folder.tensorboard_path)
+            elif self.board is not None:
+                self.board.take(event)
+        except OSError as error:
+            self.board = None
+            message = f"nothing more is written for TensorBoard: {_explain(error)}"
+            self.writer.append(Notice(message=message, level="warning"))
+
+    @contextlib.contextmanager
+    def _board_closed(self) -> Generator[None]:
+        try:
+            yield
+        finally:
+            if self.board is not None:
+                self.board.close()
 
     def _commit(self, due: CheckpointDue) -> Event:
         self.writer.sync()

@@ -108,6 +108,17 @@ def test_a_canvas_holds_eight_dots_a_cell() -> None:
     assert canvas.glyph(0, 0, ascii_only=True) == ":"
 
 
+@given(st.integers(-3, 9), st.integers(-9, 30), st.integers(-2, 2), st.integers(-9, 30))
+def test_a_steep_line_is_its_dots(x: int, start: int, across: int, end: int) -> None:
+    line, dots = Canvas(4, 5), Canvas(4, 5)
+    line.line(x, start, x + across, end, 2)
+    steps = max(abs(across), abs(end - start))
+    for step in range(steps + 1):
+        share = step / steps if steps else 0.0
+        dots.dot(x + round(across * share), start + round((end - start) * share), 2)
+    assert (line.dots, line.ink) == (dots.dots, dots.ink)
+
+
 def test_bars_show_eighths() -> None:
     assert block(1.0, 4) == "████"
     assert block(0.5, 4) == "██"

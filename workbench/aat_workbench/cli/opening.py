@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from aat_datasets.errors import AatError, InputError, UnknownNameError
 from aat_workbench.terminal import visible
@@ -14,10 +16,11 @@ IN_BROWSER = "TEXTUAL_DRIVER"
 """The environment variable by which a served app knows that it draws on no terminal."""
 
 
-def open_pane(pane: str, run: str = "", host: str = "") -> None:
+def open_pane(pane: str, run: str = "", host: str = "", watched: Sequence[Path] = ()) -> None:
     """Open the app on a pane, with a run selected, on this machine's runs or another host's.
 
-    Raises InputError where there is no terminal to draw on, HostError where the host does not answer.
+    ``watched``: trainings that are not ours, beside the runs. Raises InputError where there is no terminal to draw on, or
+    nothing to watch, HostError where the host does not answer.
     """
     if IN_BROWSER not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("the app needs a terminal", "in scripts: watch --plain, runs list --json; see --help")
@@ -28,7 +31,7 @@ def open_pane(pane: str, run: str = "", host: str = "") -> None:
         return
     from aat_workbench.tui.app import WorkbenchApp
 
-    app = WorkbenchApp(start_pane=pane)
+    app = WorkbenchApp(start_pane=pane, watched=watched)
     if run:
         app.selected_run = run
     app.run()

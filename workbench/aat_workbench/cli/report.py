@@ -12,7 +12,7 @@ from aat_workbench.cli.output import Json, Quiet, emit, print_line
 
 __all__ = ["report"]
 
-FormatName = Literal["md", "html", "csv", "jsonl", "parquet", "svg"]
+FormatName = Literal["md", "html", "csv", "jsonl", "parquet", "svg", "tensorboard"]
 
 
 def report(
@@ -22,7 +22,8 @@ def report(
     ],
     form: Annotated[FormatName, typer.Option("--format", help="of the file")] = "html",
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="where; default: report-NAME.FORMAT, here")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="where; default: report-NAME.FORMAT, here; tensorboard: a folder"),
     ] = None,
     examples: Annotated[
         int, typer.Option("--examples", min=0, help="html, md: broken texts shown of each attack")
@@ -30,12 +31,21 @@ def report(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a report: html and md to read, svg to show, csv, jsonl and parquet for other programs."""
-    from aat_workbench.report import collect, write
+    """Write a report: html and md to read, svg to show, csv, jsonl and parquet for other programs.
 
-    found = collect(names)
+    tensorboard: the curves of runs as event files, in a folder with a folder for each run.
+    """
     named = re.sub(r"[^\w.+-]+", "-", names[0]).strip("-.")[-80:] if len(names) == 1 else "several"
-    path = write(found, form, out or Path(f"report-{named}.{form}"), examples=examples)
+    path = out or Path(f"report-{named}.{form}")
+    if form == "tensorboard":
+        from aat_workbench.runs import find_run
+        from aat_workbench.tensorboard_log import export
+
+        export([find_run(name) for name in dict.fromkeys(names)], path)
+    else:
+        from aat_workbench.report import collect, write
+
+        write(collect(names), form, path, examples=examples)
     if json:
         emit({"path": str(path)})
     elif not quiet:

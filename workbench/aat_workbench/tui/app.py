@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import importlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from aat_workbench.status import RunStatus
 
     from ..mirror import Mirror
+    from .foreign_view import Watched
     from .run_ends import Ends
 
 __all__ = ["MINIMUM", "PANES", "WorkbenchApp"]
@@ -70,6 +71,8 @@ class WorkbenchApp(App[None]):
         start_pane: name of the pane shown first.
         theme: name of a theme.
         mirror: runs of another host, where runs, engine and trainings are; ``session`` is with the engine there.
+        watched: files and folders of trainings that are not ours, for the Training pane. Raises InputError where one
+            holds none.
     """
 
     TITLE = "aat-workbench"
@@ -109,8 +112,14 @@ class WorkbenchApp(App[None]):
         start_pane: str = "datasets",
         theme: str = "workbench-dark",
         mirror: Mirror | None = None,
+        watched: Sequence[Path] = (),
     ) -> None:
         super().__init__()
+        self.watched: Watched | None = None
+        if watched:
+            from .foreign_view import Watched
+
+            self.watched = Watched(watched)
         self.runs_root = mirror.root if mirror else runs_root or Path(os.environ.get("AAT_RUNS") or "runs")
         self.mirror = mirror
         self._session = session

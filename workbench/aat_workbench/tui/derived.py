@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 
 import msgspec
 
@@ -29,7 +30,7 @@ def at(axis: Series, step: float) -> float:
     return ys[place - 1] + share * (ys[place] - ys[place - 1])
 
 
-def smooth(ys: list[float], weight: float, memory: list[float]) -> list[float]:
+def smooth(ys: Sequence[float], weight: float, memory: list[float]) -> list[float]:
     """The running mean that forgets at ``weight``, without the pull of its start at 0 (Kingma & Ba 2015, as TensorBoard does).
 
     ``memory`` ``[mean, 1 − weightᵏ]`` goes on from call to call; begin with zeros. What is no finite number stays as it is.
@@ -69,7 +70,7 @@ class Derived:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str, Looks], Shown] = {}
 
-    def of(self, run: RunView, name: str, looks: Looks) -> tuple[list[float], list[float]] | None:
+    def of(self, run: RunView, name: str, looks: Looks) -> tuple[Sequence[float], Sequence[float]] | None:
         """x and y of a run's curve, as long as each other; ``None`` where the run has no such curve."""
         source = run.series.get(name)
         if source is None or not source.xs:

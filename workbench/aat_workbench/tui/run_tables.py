@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ STATES = {
     "done": ("✓", "muted"),
     "failed": ("✗", "error"),
     "interrupted": ("!", "warning"),
+    "growing": ("▶", "success"),  # these two of trainings that are not ours
+    "quiet": ("○", "muted"),
 }
 
 LOG_COLUMNS = [Column("time", 8, right=True), Column("step", 6, right=True), Column("what")]
@@ -79,7 +82,7 @@ def run_row(view: RunView, slot: int, pinned: bool, width: int, place: int = 0) 
     ``slot`` is its colour and letter in the charts, -1 where it is not charted; ``place`` its own in the queue, 0 for none.
     """
     status = view.status
-    sign, colour = STATES[status.state]
+    sign, colour = STATES[view.state]
     letter = "" if slot < 0 else chr(ord("A") + slot) + ("+" if pinned else "")
     name = " ".join((view.name, *(f"#{tag}" for tag in view.notes.tags)))
     first = (Cell(letter, f"series-{slot + 1}", bold=True), Cell(name, bold=status.active and not status.waiting))
@@ -88,14 +91,14 @@ def run_row(view: RunView, slot: int, pinned: bool, width: int, place: int = 0) 
         Cell(_share(view.figure("dev", "accuracy"))),
         Cell(_share(view.last("dev.robust_accuracy"))),
     )
-    share = f"{status.progress:.0%}"
+    share = number(status.step) if view.foreign else f"{status.progress:.0%}"
     if width < 110:
         return (*first, Cell(str(place) if place else sign, colour), Cell(share), *figures)
     rate = view.last("examples_per_second")
     ratio = view.summary("step_time_ratio")
     return (
         *first,
-        Cell(f"{sign} {status.state}" + (f" {place}" if place else ""), colour),
+        Cell(f"{sign} {view.state}" + (f" {place}" if place else ""), colour),
         Cell(share, "success" if status.active else "muted"),
         Bar(status.progress, "success" if status.active else "faint"),
         *figures,
@@ -109,7 +112,7 @@ def log_rows(view: RunView, width: int) -> list[Row]:
     rows: list[Row] = []
 
     def say(text: str, colour: str, time: str = "", step: str = "") -> None:
-        for part in fold(text, width - LOG_MARGIN) or [""]:
+        for part in _folded(text, width - LOG_MARGIN) or [""]:
             rows.append((Cell(time, "faint"), Cell(step, "muted"), Cell(part, colour)))
             time = step = ""
 
@@ -125,6 +128,11 @@ def log_rows(view: RunView, width: int) -> list[Row]:
     if view.status.active and view.progress:
         say(view.progress, "muted")
     return rows
+
+
+@lru_cache(maxsize=4096)
+def _folded(text: str, width: int) -> list[str]:
+    return fold(text, width)
 
 
 def fold(text: str, width: int, most: int = 8) -> list[str]:
@@ -146,8 +154,10 @@ def fold(text: str, width: int, most: int = 8) -> list[str]:
 def config_rows(shown: Sequence[RunView], slots: dict[str, int], width: int = 60) -> list[Row]:
     """The first run's note and tags, its main keys and what differs from the defaults; of several runs, where they differ.
 
-    A value that was changed while a run trained is the last one.
+    A value that was changed while a run trained is the last one. Of a training that is not ours: what it is read from.
     """
+    if shown and shown[0].foreign:
+        return [(Cell(name, "muted"), Cell(visible(value))) for name, value in shown[0].facts]
     rows: list[Row] = []
     if shown:
         note = " ".join((*(f"#{tag}" for tag in shown[0].notes.tags), *shown[0].notes.text.split()))
@@ -156,7 +166,7 @@ def config_rows(shown: Sequence[RunView], slots: dict[str, int], width: int = 60
     trees = [(view, _flat(view)) for view in shown if view.config is not None]
     if not trees:
         return rows
-    defaults = {key: value for key, (_, value, _) in configs.keys().items()}
+    defaults = _defaults()
     wanted = [key for key in defaults if key != "run"]
     found = {key: [_now(view, key, tree[key]) for view, tree in trees] for key in wanted}
     changed = {setting.key for view, _ in trees for setting in view.settings}
@@ -176,6 +186,11 @@ def config_rows(shown: Sequence[RunView], slots: dict[str, int], width: int = 60
         elif key in _FIRST_KEYS or trees[0][1][key] != defaults[key] or key in changed:
             rows.append((Cell(key, "muted"), Cell(values[0])))
     return rows
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return {key: value for key, (_, value, _) in configs.keys().items()}
 
 
 def _flat(view: RunView) -> dict[str, Any]:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -31,32 +30,15 @@ from aat_models.events import (
     Step,
 )
 from aat_workbench import notes
+from aat_workbench.curve_digest import LONG, Maker, load
 from aat_workbench.runs import EventTail, RunFolder, RunStatus, list_runs
+from aat_workbench.tui.curve_points import Series
 
 __all__ = ["LogLine", "RunView", "Series", "Setting", "duration", "refresh"]
 
 LOG_LINES = 500
 READ_BYTES = 1 << 20
-
-
-class Series(msgspec.Struct):
-    """One metric's points: ``xs`` are optimiser steps and rise. ``cuts`` counts how often points were taken back."""
-
-    xs: list[float] = msgspec.field(default_factory=list[float])
-    ys: list[float] = msgspec.field(default_factory=list[float])
-    cuts: int = 0
-
-    def add(self, x: float, y: float) -> None:
-        self.xs.append(x)
-        self.ys.append(y)
-
-    def drop_after(self, x: float) -> None:
-        place = bisect_right(self.xs, x)
-        self.cuts += place < len(self.xs)
-        del self.xs[place:], self.ys[place:]
-
-    def best(self) -> float:
-        return max((y for y in self.ys if math.isfinite(y)), default=math.nan)
+_maker = Maker()  # of this process
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -77,7 +59,13 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class RunView:
-    """See the module. ``changed`` counts what a screen would have to draw anew."""
+    """See the module. ``changed`` counts what a screen would have to draw anew.
+
+    Of a long history a digest is read, which a process of its own makes where there is none; meanwhile the view is
+    ``waiting``. ``foreign`` is a training that is not ours: it can be looked at and no more, and ``facts`` say what it is.
+    """
+
+    foreign = False
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -91,6 +79,9 @@ class RunView:
         self._noted = (0, 0)
         self._tail: EventTail = EventTail(folder.events_path, limit=READ_BYTES)
         self._stamp = (0, 0)
+        self._alone = False  # no digest can be had
+        self.waiting = False
+        self.facts: list[tuple[str, str]] = []
         self._forget()
 
     def _forget(self) -> None:
@@ -120,9 +111,12 @@ class RunView:
             self.changed += 1
         self._read_notes()
         stamp = _stamp(self.folder.events_path)
-        if stamp == self._stamp and not self._tail.behind:
+        if stamp == self._stamp and not self._tail.behind and not self.waiting:
             return
         self._stamp = stamp
+        self._alone = self._alone and stamp[1] - self._tail.offset > LONG
+        if stamp[1] - self._tail.offset > LONG and not self._alone and self._leap():
+            return
         resets = self._tail.resets
         records = self._tail.poll()
         if self._tail.resets != resets:
@@ -138,6 +132,29 @@ class RunView:
             self._noted = stamp
             self.notes = notes.read(self.folder.path)
             self.changed += 1
+
+    def _leap(self) -> bool:
+        """Read the digest of a long history instead of it; whether there is more of it to wait for."""
+        folder, offset = self.folder.path, self._tail.offset
+        digest = load(folder, offset)
+        more = digest is None and _maker.ask(folder)
+        digest = digest or load(folder, offset)
+        self.changed += self.waiting is False
+        self.waiting = more
+        self._alone = digest is None and not more
+        if digest is not None:
+            self._forget()
+            self._tail.skip_to(digest.offset, digest.head)
+            for record in digest.records:
+                self._take(record)
+            self.waiting = self._stamp[1] - digest.offset > LONG
+            self.changed += 1
+        return self.waiting
+
+    @property
+    def state(self) -> str:
+        """What the run is doing, in a word."""
+        return self.status.state
 
     @property
     def behind(self) -> bool:
@@ -267,26 +284,33 @@ class RunView:
 
 
 def refresh(
-    views: dict[str, RunView], root: Path, first: Iterable[str] = (), seconds: float = math.inf
+    views: dict[str, RunView],
+    root: Path,
+    first: Iterable[str] = (),
+    seconds: float = math.inf,
+    others: Sequence[RunView] = (),
 ) -> tuple[list[RunView], bool]:
-    """Bring ``views`` in line with the runs in ``root``; returns them newest first, and whether all are up to date.
+    """Bring ``views`` in line with ``others`` and the runs in ``root``; returns them in that order, the runs newest
+    first, and whether all are up to date.
 
     Runs named in ``first`` are brought up to date, then one other and as many more as fit into ``seconds``,
     the oldest look first.
     """
-    folders = list_runs(root)
-    names = {folder.name for folder in folders}
+    views.update({view.name: view for view in others})
+    known = {view.name for view in others}
+    folders = [folder for folder in list_runs(root) if folder.name not in known]
+    names = {folder.name for folder in folders} | known
     for name in [name for name in views if name not in names]:
         del views[name]
-    ordered = [views.setdefault(folder.name, RunView(folder)) for folder in folders]
+    ordered = [*others, *(views.setdefault(folder.name, RunView(folder)) for folder in folders)]
     shown = set(first)
     until = time.perf_counter() + seconds
-    complete, others = True, 0
+    complete, looked = True, 0
     for view in sorted(ordered, key=lambda view: (view.name not in shown, view.looked)):
         if view.name not in shown:
-            if others and time.perf_counter() > until:
+            if looked and time.perf_counter() > until:
                 return ordered, False
-            others += 1
+            looked += 1
         view.update()
         complete = complete and not view.behind
     return ordered, complete

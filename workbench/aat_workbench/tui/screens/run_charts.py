@@ -54,6 +54,8 @@ class RunCharts(Grid):
         """Draw ``count`` charts of these runs, which have their slots."""
         waiting = bool(shown) and shown[0].status.active
         empty = "nothing recorded yet" if waiting else "this run has no such figures"
+        if shown and shown[0].waiting:
+            empty = "reading what it recorded …"
         self._count = count
         self._kinds = charts_of(shown, self.chosen or None)
         self._first = self._first if self._first < len(self._kinds) else 0
@@ -69,7 +71,7 @@ class RunCharts(Grid):
     def _in_view(self) -> list[ChartKind | None]:
         """What each place shows; ``None`` where the place is not there, or there are no more charts."""
         kinds = self._kinds
-        many = min(self._count, len(kinds)) if self.chosen else self._count
+        many = min(self._count, len(kinds))
         found = [kinds[(self._first + place) % len(kinds)] for place in range(many)]
         return [*found, *([None] * (PLACES - many))]
 

@@ -177,7 +177,7 @@ class RunControl(Pane, can_focus=False):
     def commands(self) -> Iterable[PaneCommand]:
         yield PaneCommand("Start a training", "Key n", self.action_new_run)
         view = self.run
-        if view is None:
+        if view is None or view.foreign:
             return
         if view.status.waiting:
             yield PaneCommand("Start the run now", "Key r; before the others that wait", self.action_resume)

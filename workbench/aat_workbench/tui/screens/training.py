@@ -34,7 +34,7 @@ from aat_workbench.tui.run_tables import (
 from aat_workbench.tui.run_view import RunView
 from aat_workbench.tui.screens.run_charts import SLOTS, RunCharts
 from aat_workbench.tui.screens.run_control import RunControl
-from aat_workbench.tui.screens.training_look import ABOUT, BINDINGS, CSS, ON_A_RUN
+from aat_workbench.tui.screens.training_look import ABOUT, BINDINGS, CSS, ON_A_RUN, ON_OUR_RUN
 from aat_workbench.tui.widgets.curves import CurveChart
 from aat_workbench.tui.widgets.finding import FindLine
 from aat_workbench.tui.widgets.overview import Overview
@@ -121,7 +121,10 @@ class TrainingPane(RunControl, can_focus=False):
         """Read what the runs wrote since the last look, and draw what changed."""
         before = self.run
         shown = [view.name for view in self._shown()]
-        self._all, complete = run_view.refresh(self._views, self.workbench.runs_root, shown, SECONDS_PER_LOOK)
+        watched = self.workbench.watched
+        self._all, complete = run_view.refresh(
+            self._views, self.workbench.runs_root, shown, SECONDS_PER_LOOK, watched.views() if watched else ()
+        )
         self._places = queue.places(self.workbench.runs_root)
         self._filter()
         self._pinned = [name for name in self._pinned if name in self._views]
@@ -207,13 +210,16 @@ class TrainingPane(RunControl, can_focus=False):
     def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
         if message.table.id == "runs":
             self._draw()
+            self.refresh_bindings()
             if self.run is not None:
                 self.post_message(RunSelected(self.run.name))
 
     # Actions: what is shown
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that act on a run are there while there is one."""
+        """Keys that act on a run are there while there is one, those that control it where it is ours."""
+        if action in ON_OUR_RUN and self._ordered and self.run is not None and self.run.foreign:
+            return False
         return action not in ON_A_RUN or bool(self._all)
 
     def action_find(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.binding import Binding, BindingType
 
-__all__ = ["ABOUT", "BINDINGS", "CSS", "ON_A_RUN"]
+__all__ = ["ABOUT", "BINDINGS", "CSS", "ON_A_RUN", "ON_OUR_RUN"]
 
 ABOUT = (
     "Runs of this folder, newest first. The run under the cursor is charted; space pins it, so that others lie "
@@ -59,6 +59,11 @@ ON_A_RUN = frozenset(
         ),
         *("attack", "generate", "delete", "config", "zoom"),
     )
+)
+
+# Of these, the ones that a training that is not ours does not know.
+ON_OUR_RUN = frozenset(
+    ("pause", "stop", "resume", "checkpoint", "change", "note", "queue", "attack", "generate", "delete")
 )
 
 CSS = """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from ...terminal import visible
 from ..derived import Derived, Looks, at
 from ..run_view import RunView
 from .chart_axis import Mark
@@ -94,19 +96,55 @@ class Charted(Protocol):
 
 
 def charts_of(runs: Sequence[Charted], chosen: Collection[str] | None = None) -> list[ChartKind]:
-    """The charts these runs are shown in; ``chosen`` are the titles of the only ones, ``None`` all that fit."""
+    """The charts these runs are shown in; ``chosen`` are the titles of the only ones, ``None`` all that fit.
+
+    Trainings that are not ours have one for everything they recorded.
+    """
     if chosen is not None:
         found = [kind for kind in choices_of(runs) if kind.title in chosen]
         if found:
             return found
     recorded = {name for run in runs for name in run.series}
-    return [kind for kind in CHARTS if not kind.rare or any(metric.name in recorded for metric in kind.metrics)]
+    foreign = dict.fromkeys(name for run in runs if getattr(run, "foreign", False) for name in run.series)
+    own = not runs or any(not getattr(run, "foreign", False) for run in runs)
+    known = [
+        kind for kind in CHARTS if any(metric.name in recorded for metric in kind.metrics) or (own and not kind.rare)
+    ]
+    shown = {metric.name for kind in known for metric in kind.metrics}
+    return [*known, *foreign_charts(name for name in foreign if name not in shown)]
+
+
+_SPLITS = re.compile(r"(?<![a-z])(train(ing)?|val(id(ation)?)?|dev|test|eval(uation)?)(?![a-z])", re.IGNORECASE)
+_HELD_OUT = re.compile(r"(?<![a-z])(val|dev|test|eval)", re.IGNORECASE)
+_LOW = re.compile(r"loss|err|perplexity|nll|ppl|wer|mse|mae", re.IGNORECASE)
+_HIGH = re.compile(r"acc|f1|auc|bleu|rouge|reward|score|precision|recall|return|map|iou", re.IGNORECASE)
+
+
+def foreign_charts(names: Iterable[str]) -> list[ChartKind]:
+    """A chart for each figure, the held-out one dotted over that of the training: ``train/loss`` and ``val_loss``."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        stem = re.sub(r"[\W_]+", " ", _SPLITS.sub("", name)).strip().lower() or name
+        groups.setdefault(stem, []).append(name)
+    kinds: list[ChartKind] = []
+    for stem, group in groups.items():
+        group.sort(key=lambda name: _HELD_OUT.search(name) is not None)
+        for place in range(0, len(group), 2):
+            pair = group[place : place + 2]
+            title = visible(stem if len(pair) > 1 else pair[0])
+            kinds.append(ChartKind(title, tuple(_metric(name, dotted=at > 0) for at, name in enumerate(pair))))
+    return kinds
+
+
+def _metric(name: str, *, dotted: bool) -> Metric:
+    best = "min" if _LOW.search(name) else "max" if _HIGH.search(name) else ""
+    return Metric(name, visible(name), dotted, best)
 
 
 def choices_of(runs: Sequence[Charted]) -> list[ChartKind]:
     """Every chart there can be of these runs: the usual ones, then each figure they recorded that is in none of these."""
     usual = charts_of(runs)
-    known = {metric.name for kind in CHARTS for metric in kind.metrics}
+    known = {metric.name for kind in (*CHARTS, *usual) for metric in kind.metrics}
     others = dict.fromkeys(name for run in runs for name in run.series if name not in known)
     return [*usual, *(ChartKind(name, (Metric(name, name.rpartition(".")[2]),)) for name in sorted(others))]
 

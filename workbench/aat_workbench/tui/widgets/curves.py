@@ -296,7 +296,8 @@ class CurveChart(Widget, can_focus=True):
                     before = None
                     continue
                 here = (round((x - low) / (high - low) * across), round((1 - scale.share(y)) * down))
-                canvas.line(*(before or here), *here, curve.colour, curve.dotted)
+                if here != before:
+                    canvas.line(*(before or here), *here, curve.colour, curve.dotted)
                 before = here
             if before is not None and curve.letter:
                 column = min(width, before[0] // 2 + 1)

@@ -16,6 +16,11 @@ __all__ = ["Canvas", "Scale", "between", "block", "log_ticks", "number", "rounde
 
 # Bits of a Braille cell's eight dots, by row then column.
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+# By side of the cell, first and last row: the bits between.
+_UPRIGHT = [
+    [[sum(_BITS[row][side] for row in range(first, last + 1)) for last in range(4)] for first in range(4)]
+    for side in range(2)
+]
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
@@ -108,30 +113,39 @@ def block(share: float, width: int, *, ascii_only: bool = False) -> str:
 def thin(
     xs: Sequence[float], ys: Sequence[float], low: float, high: float, columns: int
 ) -> Iterator[tuple[float, float]]:
-    """The points of a curve that matter on ``columns`` dot columns between ``low`` and ``high``.
-
-    ``xs`` rises. Of a column with more than four points its first, lowest, highest and last are kept, in order; a
-    column with a value that is no number keeps that too, so that the gap stays.
-    """
+    """The points of a curve that matter on ``columns`` dot columns between ``low`` and ``high``: those of ``kept``."""
     if len(xs) <= 4 * columns or high <= low:
-        yield from zip(xs, ys, strict=True)
-        return
-    start = 0
-    for column in range(columns):
-        edge = low + (high - low) * (column + 1) / columns
-        stop = len(xs) if column == columns - 1 else bisect_left(xs, edge, start)
+        return zip(xs, ys, strict=True)
+    return ((xs[place], ys[place]) for place in kept(xs, ys, low, high, columns))
+
+
+def kept(xs: Sequence[float], ys: Sequence[float], low: float, high: float, columns: int) -> list[int]:
+    """The places of the points that matter where ``low`` to ``high`` is cut into ``columns``. ``xs`` does not fall.
+
+    Of a column with more than four points the first, lowest, highest and last are kept, in order; a column with a value
+    that is no number keeps that too, so that the gap stays.
+    """
+    places: list[int] = []
+    start, size = 0, len(xs)
+    width = (high - low) / columns
+    for column in range(1, columns + 1):
+        stop = size if column == columns else bisect_left(xs, low + width * column, start)
         if stop - start <= 4:
-            yield from zip(xs[start:stop], ys[start:stop], strict=True)
-        elif stop > start:
+            places.extend(range(start, stop))
+        else:
             part = ys[start:stop]
-            real = [y for y in part if y == y]
-            keep = {start, stop - 1}
-            if len(real) < len(part):
-                keep.add(start + next(place for place, y in enumerate(part) if y != y))
-            if real:
-                keep |= {start + part.index(min(real)), start + part.index(max(real))}
-            yield from ((xs[place], ys[place]) for place in sorted(keep))
+            lowest, highest = min(part), max(part)
+            gap = -1
+            if not math.isfinite(sum(part)):  # min and max mean nothing beside what is no number
+                gap = next((start + place for place, y in enumerate(part) if y != y), -1)
+                real = [y for y in part if y == y]
+                lowest, highest = (min(real), max(real)) if real else (part[0], part[0])
+            ends = {start, stop - 1, gap} - {-1}
+            if lowest == lowest:
+                ends |= {start + part.index(lowest), start + part.index(highest)}
+            places.extend(sorted(ends))
         start = stop
+    return places
 
 
 def between(
@@ -211,11 +225,33 @@ class Canvas:
         if steps == 0:
             self.dot(x0, y0, ink)
             return
+        if not dotted and x0 == x1:
+            self._column(x0, y0, y1, ink)
+            return
+        if not dotted and steps > 1 and abs(x1 - x0) == 1:  # half of it in either column
+            middle = y0 + (steps // 2 if y1 > y0 else -(steps // 2))
+            self._column(x0, y0, middle, ink)
+            self._column(x1, middle + (1 if y1 > y0 else -1), y1, ink)
+            return
         for step in range(steps + 1):
             x = x0 + round((x1 - x0) * step / steps)
             y = y0 + round((y1 - y0) * step / steps)
             if not dotted or (x + y) % 4 < 2:
                 self.dot(x, y, ink)
+
+    def _column(self, x: int, start: int, end: int, ink: int) -> None:
+        """The dots of one column between two heights: most of a noisy curve, so cell by cell."""
+        column = x >> 1
+        top, bottom = (start, end) if start <= end else (end, start)
+        if not 0 <= column < self.width or bottom < 0:
+            return
+        top = max(top, 0)
+        masks = _UPRIGHT[x & 1]
+        first, last = top >> 2, bottom >> 2
+        for row in range(first, min(self.height - 1, last) + 1):
+            mask = masks[top & 3 if row == first else 0][bottom & 3 if row == last else 3]
+            self.dots[row][column] |= mask
+            self.ink[row][column] = ink
 
     def glyph(self, column: int, row: int, ascii_only: bool = False) -> str:
         """The character of one cell; a space where it has no dots."""
