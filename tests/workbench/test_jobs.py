@@ -63,6 +63,13 @@ def test_thread_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         threads.default_threads()
 
 
+def test_what_one_of_several_processes_begins_is_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_PORT": "29500", "TORCHELASTIC_RUN_ID": "none"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert not told.keys() & jobs.child_environment().keys()
+
+
 def test_start_queues_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(jobs, "start_process", lambda arguments, folder: started.append(arguments))

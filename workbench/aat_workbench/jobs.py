@@ -20,17 +20,20 @@ from aat_datasets.errors import InputError
 from aat_models.config import Config
 from aat_workbench.runs import RunFolder, elsewhere, runs_root
 from aat_workbench.status import RunStatus
-from aat_workbench.threads import thread_settings
+from aat_workbench.threads import several, thread_settings
 
 __all__ = ["child_environment", "resume_training", "start_demo", "start_process", "start_training"]
 
 NICE = 10
+# What torchrun tells its processes: a training begun by one of them is none of them.
+_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_", "GROUP_", "ROLE_", "MASTER_", "TORCHELASTIC_")
 _children: list[subprocess.Popen[bytes]] = []  # kept so that their exit codes are collected
 
 
 def child_environment(root: Path | None = None) -> dict[str, str]:
     """This process's environment for a child that computes: thread settings, and the packages this process uses."""
-    environment = {**os.environ, **thread_settings()}
+    own = {name: value for name, value in os.environ.items() if not (several() and name.startswith(_TORCHRUN))}
+    environment = {**own, **thread_settings()}
     packages = [Path(aat_datasets.__path__[0]), Path(aat_models.__path__[0]), Path(__file__).parent]
     folders = {str(package.parent) for package in packages}
     inherited = environment.get("PYTHONPATH", "")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual.events import MouseScrollDown, MouseScrollUp
 from textual.widgets import Input, Select, SelectionList, TextArea
 
 from aat_models import config as configs
@@ -154,6 +155,10 @@ async def test_a_chart_is_zoomed_and_panned_by_keys(runs: Path) -> None:
         assert chart.window.span is None
         await pilot.press("plus", "0")
         assert chart.window.span is None and not chart.border_subtitle
+        await pilot._post_mouse_events([MouseScrollUp], chart, (20, 4), button=0)
+        await until(pilot, lambda: chart.window.span is not None)
+        await pilot._post_mouse_events([MouseScrollDown], chart, (20, 4), button=0)
+        await until(pilot, lambda: chart.window.span is None)
 
 
 async def test_charts_are_chosen_among_all_that_was_recorded(runs: Path) -> None:

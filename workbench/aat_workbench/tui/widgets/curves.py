@@ -202,6 +202,14 @@ class CurveChart(Widget, can_focus=True):
         place = event.x - frame.left
         self.cursor = place if 0 <= place < frame.width else -1
 
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.action_zoom_x(0.8)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.action_zoom_x(1.25)
+
     def on_leave(self) -> None:
         self.cursor = -1
 
