@@ -24,7 +24,7 @@ from aat_workbench.runs import RunFolder, find_run, list_runs, runs_root
 __all__ = ["RunDesk", "tail_of"]
 
 _SMALL = 1 << 16  # bytes; what is larger is sent piece by piece
-_GROWING = (".jsonl", ".txt")
+_GROWING = ("events.jsonl", "log.txt", "results.jsonl")  # the others are replaced
 _SHARE = 0.1  # of the time may go into looking at folders
 
 
@@ -39,7 +39,7 @@ class _File(NamedTuple):
 
     @property
     def grows(self) -> bool:
-        return self.path.suffix in _GROWING or self.size > _SMALL
+        return self.path.name in _GROWING or self.size > _SMALL
 
 
 class RunDesk:
