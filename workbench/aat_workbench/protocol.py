@@ -17,7 +17,8 @@ a training can be followed and paused while a model is loaded. Bytes are base64.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import hashlib
+from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
 
@@ -53,6 +54,7 @@ __all__ = [
     "Start",
     "Substitutes",
     "Text",
+    "tail_of",
 ]
 
 PROTOCOL = 2
@@ -241,3 +243,10 @@ METHODS: dict[str, type[msgspec.Struct]] = {
     "changes": Changes,
     "read": Read,
 }
+
+
+def tail_of(file: BinaryIO, size: int) -> str:
+    """The sha256 of the last bytes before ``size``: by it a file is known to be the one that was read so far."""
+    start = max(0, size - TAIL)
+    file.seek(start)
+    return hashlib.sha256(file.read(size - start)).hexdigest()

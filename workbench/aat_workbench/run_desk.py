@@ -6,7 +6,6 @@ for the bytes that follow those it has. Nothing here imports torch.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -18,10 +17,10 @@ import msgspec
 from aat_datasets.errors import InputError
 from aat_workbench import protocol
 from aat_workbench.checkpoints import MARKER
-from aat_workbench.protocol import TAIL, Changed, Piece, Text
+from aat_workbench.protocol import Changed, Piece, Text, tail_of
 from aat_workbench.runs import RunFolder, find_run, list_runs, runs_root
 
-__all__ = ["RunDesk", "tail_of"]
+__all__ = ["RunDesk"]
 
 _SMALL = 1 << 16  # bytes; what is larger is sent piece by piece
 _GROWING = ("events.jsonl", "log.txt", "results.jsonl")  # the others are replaced
@@ -203,13 +202,6 @@ def _agreed(file: BinaryIO, size: int, place: protocol.Place) -> int:
     return 0
 
 
-def tail_of(file: BinaryIO, size: int) -> str:
-    """The sha256 of the last bytes before ``size``: by it a file is known to be the one that was read so far."""
-    start = max(0, size - TAIL)
-    file.seek(start)
-    return hashlib.sha256(file.read(size - start)).hexdigest()
-
-
 def _attacks(root: Path, folder: Path) -> Iterator[tuple[str, _File]]:
     for attack in _inside(folder):
         for name in ("config.toml", "summary.json", "results.jsonl"):
@@ -218,11 +210,18 @@ def _attacks(root: Path, folder: Path) -> Iterator[tuple[str, _File]]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """What is in a folder, but for what is hidden."""
+    """What is in a folder, but for what is hidden, or of a name that is no text."""
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if path.name[0] != "." and _is_text(path.name))
     except OSError:
         return []
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _file(path: Path) -> _File | None:
