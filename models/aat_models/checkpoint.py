@@ -13,6 +13,8 @@ Weights are safetensors only: nothing here unpickles.
 from __future__ import annotations
 
 import math
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +61,8 @@ def save_model(
     lexicon: Lexicon,
     meta: Meta,
 ) -> None:
-    """Everything needed to use the model, into an existing folder."""
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / "model.safetensors")
+    """Everything needed to use the model, into an existing folder. Raises OSError."""
+    _save(weights, folder / "model.safetensors")
     table.save(folder / "tokenizer.json")
     if output is not None:
         output.save(folder / "output.json")
@@ -69,9 +71,20 @@ def save_model(
     (folder / "model.json").write_bytes(msgspec.json.encode(meta))
 
 
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write tensors. Raises OSError: what the system says comes wrapped in an error of safetensors' own."""
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
+
+
 def save_state(folder: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-    """Everything needed to go on, beside it."""
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "state.safetensors")
+    """Everything needed to go on, beside it. Raises OSError."""
+    _save(tensors, folder / "state.safetensors")
     (folder / "state.json").write_bytes(msgspec.json.encode(values))
 
 

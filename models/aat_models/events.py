@@ -89,11 +89,18 @@ class Checkpointed(Base, tag="checkpoint"):
 
 
 class ControlApplied(Base, tag="control"):
-    """A watcher's command took effect at ``step``."""
+    """A watcher's command took effect at ``step``.
+
+    Of a setting, ``value`` is ``KEY=VALUE`` and ``before`` what the key's value was. ``by`` says who asked for it, ``id`` which
+    command it was.
+    """
 
     step: int
     command: str
     value: str = ""
+    before: str = ""
+    by: str = ""
+    id: str = ""
 
 
 class Edit(msgspec.Struct, frozen=True, array_like=True):

@@ -28,10 +28,12 @@ from aat_models import (
     devices,
     distributed,
     evaluation,
+    live,
     optimisers,
     teacher_forcing,
     training_state,
 )
+from aat_models import config as configs
 from aat_models.adversaries.ibp import boxes
 from aat_models.adversaries.none import NoAdversary
 from aat_models.alarms import Alarms, CloserLook
@@ -64,7 +66,7 @@ class CheckpointDue(NamedTuple):
 class _Wishes(NamedTuple):
     stopping: bool
     checkpoint_asked: bool
-    lr: float
+    settings: dict[str, Any]  # those a watcher changed
 
 
 class Training:
@@ -83,6 +85,7 @@ class Training:
         self, config: Config, data: TrainingData, resume: Path | None = None, group: Group = distributed.ALONE
     ) -> None:
         self.config = config
+        self.live = config  # with what watchers changed
         self.data = data
         self.group = group
         self.threads = config.train.threads or max(1, (os.cpu_count() or 2) - 1)
@@ -101,7 +104,6 @@ class Training:
         self.stages = plan(config, len(self.sampler), self.model.decoder is not None)
         self.total = sum(stage.steps for stage in self.stages)
         self.step = 0
-        self.lr = config.train.lr
         self.best = Best(config.train.patience)
         self.curves = Curves()
         self.guard = Guard(train, data.table)
@@ -287,10 +289,10 @@ class Training:
             "joint": [model],
         }[stage.name]
         parameters = [p for module in modules if module is not None for p in module.parameters()]
-        return optimisers.build(parameters, self.lr, self.config.train)
+        return optimisers.build(parameters, self.live.train.lr, self.config.train)
 
     def _rate(self, stage: Stage) -> float:
-        return optimisers.rate(self.lr, self.step - stage.start, stage.steps, self.config.train)
+        return optimisers.rate(self.live.train.lr, self.step - stage.start, stage.steps, self.config.train)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -413,11 +415,15 @@ class Training:
         """What the driver of rank 0 asked for while it had an event takes effect in every process; false: it is gone."""
         if self.group.size == 1:
             return True
-        wishes = _Wishes(self.stopping, self.checkpoint_asked, self.lr)
+        settings = live.differences(self.config, self.live)
+        wishes = _Wishes(self.stopping, self.checkpoint_asked, settings)
         told = self.group.tell(msgspec.json.encode(wishes))
         if not told:
             return False
-        self.stopping, self.checkpoint_asked, self.lr = msgspec.json.decode(told, type=_Wishes)
+        wishes = msgspec.json.decode(told, type=_Wishes)
+        self.stopping, self.checkpoint_asked = wishes.stopping, wishes.checkpoint_asked
+        if wishes.settings != settings:
+            self.adopt(configs.apply(self.config, wishes.settings))
         return True
 
     def dismiss(self) -> None:
@@ -427,29 +433,32 @@ class Training:
 
     # watchers' commands -----------------------------------------------------------------------------------------
 
-    def control(self, command: str, value: str = "") -> str:
-        """``stop``, ``checkpoint``, or ``set`` with ``lr=0.001``: takes effect at the next step; returns what to record.
-
-        Raises ConfigError.
-        """
+    def control(self, command: str) -> None:
+        """``stop`` or ``checkpoint``: takes effect at the next step. Raises ConfigError where it is neither."""
         if command == "stop":
             self.stopping = True
         elif command == "checkpoint":
             self.checkpoint_asked = True
-        elif command == "set":
-            key, _, text = value.partition("=")
-            if key.strip() not in ("lr", "train.lr"):
-                raise ConfigError(f"{key.strip()}: cannot be changed while training", "lr can")
-            try:
-                rate = float(text)
-            except ValueError:
-                raise ConfigError(f"lr: expected a number, got {text!r}") from None
-            if not (rate > 0 and math.isfinite(rate)):
-                raise ConfigError(f"lr: expected a number above 0, got {text}")
-            self.lr = rate
         else:
-            raise ConfigError(f"no command named {command!r}", "known: stop, checkpoint, set lr=…")
-        return value
+            raise ConfigError(f"no command named {command!r}", "known: stop, checkpoint")
+
+    def change(self, assignment: str) -> live.Change:
+        """``lr=0.001``, ``adversary.beta=2``: holds from the next step on, and in every checkpoint from then on.
+
+        Raises ConfigError or UnknownNameError: see ``aat_models.live``.
+        """
+        changed, what = live.change(self.live, assignment)
+        self.adopt(changed)
+        return what
+
+    def adopt(self, changed: Config) -> None:
+        """Goes on with a config in which what may change while training differs; the adversary's state passes on."""
+        if changed.adversary != self.live.adversary:
+            self.setting = self.setting._replace(config=changed.adversary)
+            state = self.adversary.state()
+            self.adversary = adversaries.build(self.setting)
+            self.adversary.restore(*state)
+        self.live = changed
 
     # checkpoints ------------------------------------------------------------------------------------------------
 

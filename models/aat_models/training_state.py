@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from aat_datasets.errors import CheckpointError
-from aat_models import checkpoint, devices
+from aat_models import checkpoint, devices, live
+from aat_models import config as configs
 from aat_models.stages import Stage
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def save(training: Training, folder: Path) -> None:
             "sampler": training.sampler.state(),
             "groups": groups,
             "adversary": values,
-            "lr": training.lr,
+            "live": live.differences(training.config, training.live),
             "stages": training.stages,
             "best": best,
             "alarms": training.alarms.state(),
@@ -74,7 +75,8 @@ def restore(training: Training, folder: Path) -> None:
         raise CheckpointError(f"{folder / 'state.json'}: {error}") from None
     checkpoint.assign(training.model, _named("model.", tensors), folder / "state.safetensors")
     training.step = values["step"]
-    training.lr = values["lr"]
+    settings = values["live"] if "live" in values else {"train.lr": values["lr"]}  # "lr": before 0.2
+    training.adopt(configs.apply(training.config, settings))
     training.stages = [Stage(*stage) for stage in values["stages"]]
     training.total = sum(stage.steps for stage in training.stages)
     if training.step < training.total and training.step > training.stage().start:

@@ -48,7 +48,7 @@ def test_a_rate_far_too_high_diverges() -> None:
     for event in training.events():
         seen += [event] if isinstance(event, Notice) else []
         if isinstance(event, Step) and event.step == 60:
-            training.control("set", "lr=3")
+            training.change("lr=3")
     kinds = [notice.message.partition(":")[0] for notice in seen]
     assert "divergence" in kinds and len(kinds) == len(set(kinds))
     first = next(notice for notice in seen if notice.message.startswith("divergence:"))

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -44,6 +45,8 @@ SCRIPT = textwrap.dedent(
         if isinstance(event, Event):
             with (folder / f"events-{group.rank}.jsonl").open("ab") as file:
                 file.write(encode(event) + b"\\n")
+            if group.rank == 0 and getattr(event, "step", 0) == 15 and training.config.adversary.name == "aat":
+                training.change("beta=2")  # asked of rank 0 alone
         elif group.rank == 0:
             target = folder / str(event.step)
             target.mkdir()
@@ -58,8 +61,6 @@ SCRIPT = textwrap.dedent(
 
 def together(folder: Path, settings: dict, resume: str = "", until: str = "") -> list:
     """Train in two processes; the events of rank 0, and its checkpoints in ``folder``."""
-    import msgspec
-
     folder.mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -143,6 +144,8 @@ def test_two_processes_with_dropout_and_state_of_each_example_go_on_to_the_bit(t
     for name in ("model.safetensors", "state.safetensors"):
         assert (tmp_path / "whole" / last / name).read_bytes() == (tmp_path / "rest" / last / name).read_bytes(), name
     state = load_tensors(tmp_path / "whole" / last / "state.safetensors")
+    live = msgspec.json.decode((tmp_path / "rest" / last / "state.json").read_bytes())["live"]
+    assert live == {"adversary.beta": 2.0}
     # every text was visited five times, by one or the other: its radius has moved, its proposal is there
     assert (state["adversary.rho"] != config(**settings).adversary.rho_start).float().mean() > 0.9
     assert "0.random" in state and "1.random" in state

@@ -17,7 +17,7 @@ import pytest
 from aat_models import config as configs
 from aat_models.config import Config
 from aat_models.events import Checkpointed, ControlApplied, Done, Evaluation, Event, Failed, Notice, Started, Step
-from aat_workbench import checkpoints, jobs
+from aat_workbench import checkpoints, control, jobs
 from aat_workbench.cli import progress
 from aat_workbench.cli.main import main
 from aat_workbench.runs import RunFolder, RunStatus
@@ -183,12 +183,53 @@ def test_what_is_at_work_is_not_removed(command: Any, tmp_path: Path) -> None:
 def test_control(command: Any, tmp_path: Path) -> None:
     folder = RunFolder.create(Config(run="one"), tmp_path / "runs")
     sent = command("runs", "control", "one", "set", "lr=1e-3", "--json")
-    assert sent.json == {"run": "one", "command": "set", "value": "lr=1e-3"}
-    assert [path.read_text() for path in folder.control_path.iterdir()] == ["set lr=1e-3"]
+    assert sent.json == {"run": "one", "command": "set", "value": "lr=1e-3", "at": 0}
+    command("runs", "control", "one", "set", "train.lr=1e-4", "--at", "40")
+    found = control.pending(folder.control_path)
+    assert [(one.verb, one.value, one.at) for one in found] == [("set", "lr=1e-3", 0), ("set", "train.lr=1e-4", 40)]
+    assert all("@" in one.by for one in found)
+    refused = command("runs", "control", "one", "set", "beta=2")
+    assert refused.code == 2 and "adversary.beta: adversary none does not use it" in refused.err
+    assert "train.lr: expected float > 0.0" in command("runs", "control", "one", "set", "lr=-1").err
+    assert len(control.pending(folder.control_path)) == 2
     outcome = command("runs", "control", "one", "explode")
     assert outcome.code == 2 and "no command named 'explode'" in outcome.err
     folder.write_status(RunStatus(state="failed"))
     assert "not running: failed" in command("runs", "control", "one", "stop").err
+
+
+def test_the_queue(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.delenv("AAT_PARALLEL", raising=False)
+    monkeypatch.setattr(jobs, "start_process", lambda arguments, folder, *more: begun.append(folder.name))
+    assert command("train", "--queue", "--run", "one", "--json").json["place"] == 0
+    waits = command("train", "--queue", "--run", "two", "--json")
+    assert waits.json["place"] == 1 and begun == ["one"]
+    assert command("runs", "queue", "--json").json == {"parallel": 1, "waiting": ["two"]}
+    assert "queued 1" in command("runs", "list").out
+    assert command("train", "--queue", "--run", "three").err.strip().startswith("three waits for its turn, place 2")
+    assert command("runs", "queue", "--start", "three", "--json").json["waiting"] == ["two"]
+    assert command("runs", "queue", "--parallel", "3", "--json").json == {"parallel": 3, "waiting": []}
+    assert begun == ["one", "three", "two"]
+    refused = command("runs", "queue", "--start", "two")
+    assert refused.code == 2 and "two waits no more" in refused.err
+
+
+def test_notes_and_tags(command: Any, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        RunFolder.create(Config(run=name), tmp_path / "runs")
+    assert command("runs", "note", "one", "the [/b] one\x1b[2J", "--json").json["note"] == "the [/b] one\x1b[2J"
+    assert command("runs", "tag", "one", "+good", "draft", "+later", "--quiet").out == ""
+    assert command("runs", "tag", "one", "-draft", "--json").json["tags"] == ["good", "later"]
+    assert command("runs", "note", "one").out == "tags: good later\nthe [/b] one␛[2J\n"
+    assert [run["run"] for run in command("runs", "list", "--tag", "good", "--tag", "later", "--json").json] == ["one"]
+    assert "no run has the tag bad" in command("runs", "list", "--tag", "bad").err
+    assert "good later" in command("runs", "list").out and "good later" in command("runs", "show", "one").out
+    refused = command("runs", "tag", "two", "a,b")
+    assert refused.code == 2 and "tag 'a,b' is unfit" in refused.err
+    command("runs", "tag", "one", "-good", "-later")
+    command("runs", "note", "one", "")
+    assert not (tmp_path / "runs" / "one" / "notes.toml").exists()
 
 
 # watching
@@ -203,6 +244,8 @@ def test_watch_prints_what_a_terminal_may_show(command: Any, tmp_path: Path) -> 
     assert [line["type"] for line in lines] == ["started", "step", "evaluation", "notice", "done"]
     assert all(line["run"] == "one" for line in lines)
     finished(tmp_path / "runs", "two")
+    rung = command("watch", "one", "two", "--plain", "--bell")
+    assert rung.err.count("\x07") == 2 and "\x07" not in rung.out
     several = command("watch", "one", "two", "--plain", "--quiet").out
     assert " one  " in several and " two  " in several and "step 20/20" not in several
 
@@ -210,6 +253,8 @@ def test_watch_prints_what_a_terminal_may_show(command: Any, tmp_path: Path) -> 
 def test_words_for_events() -> None:
     assert progress.line(Checkpointed(step=3, path="x", best=True)) == "step 3 checkpoint (best)"
     assert progress.line(ControlApplied(step=3, command="stop")) == "step 3 stop"
+    changed = ControlApplied(step=3, command="set", value="train.lr=0.1", before="0.2", by="me@here")
+    assert progress.line(changed) == "step 3 set train.lr=0.1 (was 0.2, by me@here)"
     assert progress.line(Notice(message="so", level="warning")) == "warning: so"
     assert progress.line(Failed(error="x")) == ""
     assert [progress.eta(seconds) for seconds in (0.2, 59.7, 185, 7800)] == ["0 s", "1 m 00 s", "3 m 05 s", "2 h 10 m"]

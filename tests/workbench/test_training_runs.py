@@ -32,6 +32,7 @@ from aat_models.events import (
     Started,
     Step,
 )
+from aat_models.live import Change
 from aat_workbench import control, liveness
 from aat_workbench.runs import RunFolder, RunStatus
 from aat_workbench.training import claim, run_training
@@ -95,15 +96,15 @@ class Core:
         (folder / "state.json").write_text(json.dumps(state))
         (folder / "model.safetensors").write_text(repr(self.place))
 
-    def control(self, command: str, value: str = "") -> str | None:
-        if command == "set":
-            key, _, amount = value.partition("=")
-            if key != "lr":
-                raise ConfigError(f"{key} cannot be changed while training")
-            self.rate = float(amount)
-            return f"lr={self.rate:g}"
+    def control(self, command: str) -> None:
         self.wishes.add(command)
-        return None
+
+    def change(self, assignment: str) -> Change:
+        key, _, amount = assignment.partition("=")
+        if key != "lr":
+            raise ConfigError(f"{key} cannot be changed while training")
+        before, self.rate = self.rate, float(amount)
+        return Change("lr", before, self.rate)
 
 
 def plain(events: list[Event]) -> list[Event]:
@@ -384,3 +385,82 @@ def test_killed_at_any_moment_it_goes_on_exactly(tmp_path: Path, monkeypatch: py
     assert folder.checkpoint("best").name == other.checkpoint("best").name
     for name in ("state.json", "model.safetensors"):
         assert (folder.checkpoint("latest") / name).read_bytes() == (other.checkpoint("latest") / name).read_bytes()
+
+
+def settings_of(folder: RunFolder) -> list[tuple[int, str, str]]:
+    return [(event.step, event.value, event.before) for event in folder.history() if isinstance(event, ControlApplied)]
+
+
+def test_settings_survive_kills_and_come_again_at_their_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Core, "total", 400)
+    moments = random.Random(1)
+    folder = RunFolder(tmp_path / "one")
+    for turn in range(6):
+        process = start(tmp_path, "resume" if turn else "begin", 0.004, Core.total)
+        wait_for(process, "Step")
+        rate = f"lr={1 + turn / 4:g}"
+        control.send(folder.control_path, f"set {rate}")
+        if turn % 2:
+            wait_for(process, "ControlApplied")  # most often before any checkpoint holds it
+        time.sleep(moments.random() * 0.02)
+        process.kill()
+        process.communicate(timeout=120)
+    seen = list(run_training(folder.config, runs_root=tmp_path, resume=True, opener=Core))
+    applied = settings_of(folder)
+    assert [value for _, value, _ in applied] == [f"lr={1 + turn / 4}" for turn in range(6)]
+    assert [before for _, _, before in applied] == ["1.0", *(f"{1 + turn / 4}" for turn in range(5))]
+    assert control.pending(folder.control_path) == [] and isinstance(seen[-1], Done)
+    other = RunFolder.create(Config(run="other"), tmp_path)
+    for step, value, _ in applied:
+        control.send(other.control_path, f"set {value}", at=step)
+    list(run_training(other.config, runs_root=tmp_path, opener=Core))
+    assert settings_of(other) == applied
+    assert curves(folder.history()) == curves(other.history())
+    states = [(one.checkpoint("latest") / "state.json").read_bytes() for one in (folder, other)]
+    assert states[0] == states[1]
+
+
+def test_a_setting_just_after_a_checkpoint_is_taken_again_and_recorded_once(tmp_path: Path) -> None:
+    folder = RunFolder.create(Config(run="one"), tmp_path)
+    control.send(folder.control_path, "set lr=0.25", at=10)
+    events = run_training(folder.config, runs_root=tmp_path, opener=Core)
+    order = [type(event).__name__ for event in events if not isinstance(event, Step | Evaluation)]
+    assert order[1:3] == ["ControlApplied", "Checkpointed"]  # at the record of step 10, which this checkpoint holds
+    events = run_training(Config(run="two"), runs_root=tmp_path, opener=Core)
+    folder = RunFolder(tmp_path / "two")
+    while not (isinstance(event := next(events), Checkpointed) and event.step == 20):
+        pass
+    control.send(folder.control_path, "set lr=0.5")
+    assert isinstance(next(events), ControlApplied)
+    events.close()
+    list(run_training(folder.config, runs_root=tmp_path, resume=True, opener=Core))
+    assert settings_of(folder) == [(20, "lr=0.5", "1.0")]
+    assert json.loads((folder.checkpoint("latest") / "state.json").read_text())["numbers"][3] == 0.5
+
+
+def test_a_real_training_takes_its_settings_again_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
+    settings = {
+        "data.limit": 128, "train.batch_size": 16, "train.log_every": 2, "train.evaluate_every": 8, "train.epochs": 3,
+        "train.evaluate_limit": 40, "model.encoder": "bow", "adversary.name": "aat", "train.threads": 1,
+    }  # fmt: skip
+
+    def begin(name: str) -> tuple[RunFolder, Iterator[Event]]:
+        folder = RunFolder.create(configs.apply(Config(), {**settings, "run": name}), tmp_path / "runs")
+        for at, assignment in ((6, "lr=0.01"), (10, "beta=3"), (14, "adversary.budget=0.5")):
+            folder.send(f"set {assignment}", at=at)
+        return folder, run_training(folder.config, runs_root=tmp_path / "runs")
+
+    whole, events = begin("whole")
+    list(events)
+    killed, events = begin("killed")
+    while not (isinstance(event := next(events), Step) and event.step == 14):
+        pass
+    assert [value for _, value, _ in settings_of(killed)] == ["train.lr=0.01", "adversary.beta=3.0"]
+    next(events)
+    events.close()
+    list(run_training(killed.config, runs_root=tmp_path / "runs", resume=True))
+    assert settings_of(killed) == settings_of(whole) and len(settings_of(whole)) == 3
+    for name in ("model.safetensors", "state.safetensors"):
+        one, two = (folder.checkpoint("latest") / name for folder in (whole, killed))
+        assert one.read_bytes() == two.read_bytes(), name

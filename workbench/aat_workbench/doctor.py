@@ -163,7 +163,15 @@ def _extras() -> Iterator[Finding]:
         there = importlib.util.find_spec(module) is not None
         mend = "" if there else f"pip install {module}"
         yield Finding(name=module, state="ok" if there else "error", found=use if there else "not installed", mend=mend)
-    there = importlib.util.find_spec("transformers") is not None
-    use = "hf: targets" if there else "not installed: no hf: targets"
-    mend = "" if there else 'pip install "aat-workbench[hf]"'
-    yield Finding(name="extra hf", state="ok", found=use, mend=mend)
+    for extra, module, use in _EXTRAS:
+        there = importlib.util.find_spec(module) is not None
+        mend = "" if there else f'pip install "aat-workbench[{extra}]"'
+        yield Finding(name=f"extra {extra}", state="ok", found=use if there else f"not installed: no {use}", mend=mend)
+
+
+_EXTRAS = (
+    ("hf", "transformers", "hf: targets"),
+    ("zh", "jieba", "Chinese words"),
+    ("similarity", "sentence_transformers", "meaning by a sentence encoder"),
+    ("serve", "textual_serve", "app in a browser"),
+)

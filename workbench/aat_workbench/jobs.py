@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import aat_datasets
@@ -39,39 +40,58 @@ def child_environment(root: Path | None = None) -> dict[str, str]:
     return environment
 
 
-def start_training(config: Config, *, runs_root: Path | None = None) -> RunFolder:
+def start_training(config: Config, *, runs_root: Path | None = None, queued: bool = False) -> RunFolder:
     """Start a training as a detached process; returns its folder, queued, at once.
 
+    ``queued``: it waits for its turn, see ``queue``.
     Raises InputError where the dataset is not known, the run's name is taken or the folder cannot be written.
     """
     from aat_datasets.catalog import card
 
     card(config.data.dataset)
     folder = RunFolder.create(config, runs_root)
+    if queued:
+        _enter(folder)
+        return folder
     arguments = ["train", "--config", str(folder.config_path.absolute()), "--run", folder.name]
     start_process(arguments, folder)
     return folder
 
 
-def resume_training(folder: RunFolder) -> RunFolder:
-    """Start a detached process that goes on with a run from its latest checkpoint.
+def resume_training(folder: RunFolder, *, queued: bool = False) -> RunFolder:
+    """Start a detached process that goes on with a run from its latest checkpoint, when its turn comes where ``queued``.
 
-    Raises InputError where a process is at work in it, or nothing is left to do.
+    A run that waits for its turn begins now. Raises InputError where a process is at work in it, or nothing is left to do.
     """
     status = folder.status()
+    if status.waiting and not queued:
+        from aat_workbench import queue
+
+        queue.start_now(folder)
+        return folder
     if status.active:
         raise InputError(f"run {folder.name} is {status.state}")
     if status.state == "done" and status.step >= status.total:
         raise InputError(f"run {folder.name} is done: all {status.total} steps")
     if host := elsewhere(folder.path.parent):
-        host.resume(folder.name)
+        host.resume(folder.name, queued)
         return folder
-    queued = RunStatus(
+    if queued:
+        _enter(folder)
+        return folder
+    about_to = RunStatus(
         state="queued", heartbeat=time.time(), step=status.step, total=status.total, metrics=status.metrics
     )
-    folder.write_status(queued)
+    folder.write_status(about_to)
     start_process(["train", "--run", folder.name, "--resume"], folder)
     return folder
+
+
+def _enter(folder: RunFolder) -> None:
+    from aat_workbench import queue
+
+    queue.enter(folder)
+    queue.advance(folder.path.parent)
 
 
 def start_demo(root: Path | None = None) -> Path:
@@ -92,12 +112,19 @@ def start_demo(root: Path | None = None) -> Path:
     return log
 
 
-def start_process(arguments: list[str], folder: RunFolder) -> int:
-    """Start ``aat-workbench ARGUMENTS`` detached, printing into the run's log; returns the process's number."""
-    return _start(arguments, folder.log_path, folder.path.parent)
+def start_process(
+    arguments: list[str], folder: RunFolder, where: str = "", environment: Mapping[str, str] | None = None
+) -> int:
+    """Start ``aat-workbench ARGUMENTS`` detached, printing into the run's log; returns the process's number.
+
+    ``where`` is the folder it works in and ``environment`` variables that go before this process's own. Raises OSError.
+    """
+    return _start(arguments, folder.log_path, folder.path.parent, where, environment)
 
 
-def _start(arguments: list[str], log_path: Path, root: Path) -> int:
+def _start(
+    arguments: list[str], log_path: Path, root: Path, where: str = "", environment: Mapping[str, str] | None = None
+) -> int:
     _children[:] = [child for child in _children if child.poll() is None]
     with log_path.open("ab") as log:
         child = subprocess.Popen(
@@ -105,7 +132,8 @@ def _start(arguments: list[str], log_path: Path, root: Path) -> int:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=child_environment(root),
+            env={**child_environment(root), **(environment or {}), "AAT_RUNS": str(root.absolute())},
+            cwd=where if where and Path(where).is_dir() else None,
             start_new_session=True,
         )
     _children.append(child)

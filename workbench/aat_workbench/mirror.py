@@ -264,21 +264,25 @@ class Mirror:
 
     # What is asked of runs
 
-    def send(self, run: str, command: str) -> None:
+    def send(self, run: str, command: str, at: int = 0) -> None:
         """Ask a run there for something; what goes wrong is told to ``on_error``."""
-        self._ask("control", run=run, command=command)
+        self._ask("control", run=run, command=command, at=at)
 
-    def resume(self, run: str) -> None:
-        """Have a training there go on."""
-        self._ask("resume", run=run)
+    def resume(self, run: str, queued: bool = False) -> None:
+        """Have a training there go on, when its turn comes where ``queued``."""
+        self._ask("resume", run=run, queued=queued)
+
+    def note(self, run: str, text: str, tags: list[str]) -> None:
+        """Keep what was written about a run there."""
+        self._ask("note", run=run, text=text, tags=tags)
 
     def remove(self, run: str) -> None:
         """Delete a run there; the copy goes when the host says that it is gone."""
         self._ask("remove", run=run)
 
-    async def start(self, config: Config) -> str:
+    async def start(self, config: Config, *, queued: bool = False) -> str:
         """Start a training there; the run's name, once its copy is here. Raises AatError."""
-        name: str = (await self._session.call("start", config=configs.dump(config)))["run"]
+        name: str = (await self._session.call("start", config=configs.dump(config), queued=queued))["run"]
         self._wake.set()
         return name
 

@@ -41,6 +41,7 @@ __all__ = [
     "Control",
     "Generate",
     "Load",
+    "Note",
     "Nothing",
     "OfRun",
     "Piece",
@@ -146,15 +147,30 @@ class OfRun(_Params):
 
 
 class Control(OfRun, kw_only=True, forbid_unknown_fields=True):
-    """A command as ``runs control`` takes it: ``pause``, ``set lr=1e-3``."""
+    """A command as ``runs control`` takes it: ``pause``, ``set lr=1e-3``; carried out at step ``at``."""
 
     command: str
+    at: int = 0
+
+
+class Resume(OfRun, kw_only=True, forbid_unknown_fields=True):
+    """Go on with a training, when its turn comes where ``queued``."""
+
+    queued: bool = False
+
+
+class Note(OfRun, kw_only=True, forbid_unknown_fields=True):
+    """A run's note and tags."""
+
+    text: str = ""
+    tags: list[str] = []
 
 
 class Start(_Params):
-    """Start a training; ``config`` is TOML."""
+    """Start a training, when its turn comes where ``queued``; ``config`` is TOML."""
 
     config: str
+    queued: bool = False
 
 
 class Changes(_Params):
@@ -219,7 +235,7 @@ TAIL = 1024
 PATIENCE = "AAT_PATIENCE"
 """Environment variable: seconds without a word from its client after which an engine ends; none: it waits for ever."""
 DESK = (
-    "changes", "control", "datasets", "demo", "read", "remove", "resume", "run", "runs", "start",
+    "changes", "control", "datasets", "demo", "note", "read", "remove", "resume", "run", "runs", "start",
 )  # fmt: skip
 METHODS: dict[str, type[msgspec.Struct]] = {
     "load": Load,
@@ -236,7 +252,8 @@ METHODS: dict[str, type[msgspec.Struct]] = {
     "run": OfRun,
     "control": Control,
     "start": Start,
-    "resume": OfRun,
+    "resume": Resume,
+    "note": Note,
     "remove": OfRun,
     "demo": Nothing,
     "datasets": Nothing,

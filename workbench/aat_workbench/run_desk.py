@@ -6,6 +6,7 @@ for the bytes that follow those it has. Nothing here imports torch.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
-from aat_datasets.errors import InputError
-from aat_workbench import protocol
+from aat_datasets.errors import AatError, InputError
+from aat_workbench import protocol, queue
 from aat_workbench.checkpoints import MARKER
 from aat_workbench.protocol import Changed, Piece, Text, tail_of
 from aat_workbench.runs import RunFolder, find_run, list_runs, runs_root
@@ -69,10 +70,20 @@ class RunDesk:
             case protocol.Read():
                 return list(self._read(params))
             case protocol.Control():
-                find_run(params.run, self.root).send(params.command)
+                find_run(params.run, self.root).send(params.command, params.at)
                 return {"run": params.run, "command": params.command}
             case protocol.Start():
-                return self._start(params.config)
+                return self._start(params.config, params.queued)
+            case protocol.Resume():
+                from aat_workbench import jobs
+
+                folder = jobs.resume_training(find_run(params.run, self.root), queued=params.queued)
+                return {"run": folder.name, "path": str(folder.path)}
+            case protocol.Note():
+                from aat_workbench import notes
+
+                notes.write(find_run(params.run, self.root).path, notes.Notes(params.text, params.tags))
+                return {"run": params.run}
             case protocol.OfRun():
                 return self._of_run(method, find_run(params.run, self.root))
             case _:
@@ -81,10 +92,6 @@ class RunDesk:
     def _of_run(self, method: str, folder: RunFolder) -> Any:
         if method == "remove":
             folder.remove()
-        elif method == "resume":
-            from aat_workbench import jobs
-
-            jobs.resume_training(folder)
         else:
             from aat_workbench.cli.runs import details
 
@@ -93,9 +100,9 @@ class RunDesk:
 
     def _at_large(self, method: str) -> Any:
         if method == "runs":
-            from aat_workbench.cli.runs import brief
+            from aat_workbench.cli.runs import placed
 
-            return [brief(folder) for folder in list_runs(self.root)]
+            return placed(self.root)
         if method == "demo":
             from aat_workbench import jobs
 
@@ -104,11 +111,11 @@ class RunDesk:
 
         return catalog.names()
 
-    def _start(self, text: str) -> dict[str, str]:
+    def _start(self, text: str, queued: bool) -> dict[str, str]:
         from aat_models import config as configs
         from aat_workbench import jobs
 
-        folder = jobs.start_training(configs.from_toml(text), runs_root=self.root)
+        folder = jobs.start_training(configs.from_toml(text), runs_root=self.root, queued=queued)
         return {"run": folder.name, "path": str(folder.path), "log": str(folder.log_path)}
 
     # What a mirror asks
@@ -141,6 +148,8 @@ class RunDesk:
     def _look(self) -> None:
         """See what there is; between two looks at everything, at the runs at work only."""
         root, began = self.root, time.monotonic()
+        with contextlib.suppress(AatError):
+            queue.advance(root)
         if began < self._due:
             for name in self._active & self._folders.keys():
                 self._folders[name] = dict(self._files(RunFolder(root / name)))

@@ -32,6 +32,7 @@ from aat_datasets.errors import CheckpointError, InputError, UnknownNameError
 from aat_datasets.preprocess import normal_steps
 from aat_datasets.shelf import card
 from aat_models import config as configs
+from aat_models import live
 from aat_models.config import Config, DataConfig
 from aat_models.events import Event
 from aat_workbench import checkpoints, control, durable
@@ -69,9 +70,11 @@ class Elsewhere(Protocol):
         """What the host is called in messages."""
         ...
 
-    def send(self, run: str, command: str) -> None: ...
+    def send(self, run: str, command: str, at: int = 0) -> None: ...
 
-    def resume(self, run: str) -> None: ...
+    def resume(self, run: str, queued: bool = False) -> None: ...
+
+    def note(self, run: str, text: str, tags: list[str]) -> None: ...
 
     def remove(self, run: str) -> None: ...
 
@@ -187,19 +190,30 @@ class RunFolder:
         """Every record that still counts."""
         return history(self.events_path)
 
-    def send(self, command: str) -> None:
+    def send(self, command: str, at: int = 0) -> None:
         """Ask the run's process for ``pause``, ``resume``, ``stop``, ``checkpoint`` or ``set KEY=VALUE``.
 
-        Raises InputError where it is no command, or no process is there to hear it.
+        It is carried out at step ``at``, or at once where that is past.
+        Raises InputError where it is no command, or no process is there to hear it; ConfigError or UnknownNameError where
+        the key may not change while training, or its value is unfit.
         """
-        control.parse(command)
+        asked = control.parse(command)
         status = self.status()
         if not status.active:
             raise InputError(f"run {self.name} is not running: {status.state}")
+        if asked.verb == "set":
+            live.change(self.config, asked.value)
         if host := elsewhere(self.path.parent):
-            host.send(self.name, command)
+            host.send(self.name, command, at)
             return
-        control.send(self.control_path, command)
+        if status.waiting and asked.verb != "set":
+            from aat_workbench import queue
+
+            if asked.verb != "stop":
+                raise InputError(f"run {self.name} waits for its turn", "stop takes it out of the queue")
+            queue.leave(self)
+            return
+        control.send(self.control_path, command, at)
 
     def latest(self) -> Path | None:
         """The checkpoint to go on from: the one ``latest`` names, or else the newest complete one."""
@@ -231,12 +245,17 @@ class RunFolder:
         raise CheckpointError(f"run {self.name} has no checkpoint {which}", f"there: {there}")
 
     def remove(self) -> None:
-        """Delete the folder. Raises InputError where the run is active or the folder cannot be deleted."""
-        if self.status().active:
-            raise InputError(f"run {self.name} is {self.status().state}", f"first: runs control {self.name} stop")
+        """Delete the folder. Raises InputError where the run is at work or the folder cannot be deleted."""
+        status = self.status()
+        if status.active and not status.waiting:
+            raise InputError(f"run {self.name} is {status.state}", f"first: runs control {self.name} stop")
         if host := elsewhere(self.path.parent):
             host.remove(self.name)
             return
+        if status.waiting:
+            from aat_workbench import queue
+
+            queue.leave(self)
         try:
             shutil.rmtree(self.path)
         except OSError as error:

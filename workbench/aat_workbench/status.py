@@ -20,7 +20,7 @@ class RunStatus(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What a run is doing. Times are Unix seconds; ``metrics`` holds each figure as it was last evaluated.
 
     ``process_start`` is the process's start in clock ticks since boot (0: not known): with ``pid`` and ``host`` it
-    names one process for ever.
+    names one process for ever. ``queued``: since when it waits for its turn (``queue``); 0: it does not.
     """
 
     state: RunState = "interrupted"
@@ -28,6 +28,7 @@ class RunStatus(msgspec.Struct, kw_only=True, omit_defaults=True):
     host: str = ""
     process_start: int = 0
     started: float = 0.0
+    queued: float = 0.0
     heartbeat: float = 0.0
     step: int = 0
     total: int = 0
@@ -42,13 +43,18 @@ class RunStatus(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self.state in ACTIVE
 
     @property
+    def waiting(self) -> bool:
+        """Whether it waits for its turn: no process is at work, or about to be."""
+        return self.state == "queued" and self.queued > 0
+
+    @property
     def progress(self) -> float:
         """Share of the steps done, 0 to 1."""
         return min(1.0, self.step / self.total) if self.total else 0.0
 
     def as_seen(self, now: float) -> RunStatus:
         """This status as a watcher should show it: a run whose process is gone is interrupted, whatever it wrote."""
-        if not self.active:
+        if not self.active or self.waiting:
             return self
         silent = now - self.heartbeat
         if self.state == "queued" and not self.pid:

@@ -30,12 +30,13 @@ from aat_models.events import (
     Started,
     Step,
 )
-from aat_workbench import checkpoints, control, liveness
+from aat_models.live import Change, written
+from aat_workbench import checkpoints, control, liveness, queue, replaying
 from aat_workbench.interrupts import Interrupts
 from aat_workbench.runs import RunFolder, RunStatus, find_run, resolve
 from aat_workbench.status import RunState
 
-__all__ = ["CheckpointDue", "Opener", "Trainer", "claim", "drive", "open_core", "run_training"]
+__all__ = ["CheckpointDue", "Opener", "Trainer", "claim", "drive", "open_core", "resumable", "run_training"]
 
 HEARTBEAT_SECONDS = 2.0
 PAUSE_SECONDS = 0.2
@@ -62,8 +63,12 @@ class Trainer(Protocol):
         """Write everything that going on from here needs into an existing folder."""
         ...
 
-    def control(self, command: str, value: str = "") -> str | None:
-        """Take ``stop``, ``checkpoint`` or ``set KEY=VALUE``; returns what to record. Raises ConfigError."""
+    def control(self, command: str) -> None:
+        """Take ``stop`` or ``checkpoint``."""
+        ...
+
+    def change(self, assignment: str) -> Change:
+        """Take ``KEY=VALUE`` into every later step and checkpoint. Raises ConfigError or UnknownNameError."""
         ...
 
 
@@ -112,16 +117,19 @@ def claim(config: Config, runs_root: Path | None = None, *, resume: bool = False
     on with another config than its own.
     """
     if resume:
-        return _claim_again(config, runs_root)
+        folder = resumable(config, runs_root)
+        return _taken(folder, folder.status())
     if config.run:
         with contextlib.suppress(InputError):
             folder = find_run(config.run, runs_root)
-            if folder.status().state == "queued" and folder.config == config:
-                return folder
+            status = folder.status()
+            if status.state == "queued" and folder.config == config:
+                return _taken(folder, status)
     return RunFolder.create(config, runs_root)
 
 
-def _claim_again(config: Config, runs_root: Path | None) -> RunFolder:
+def resumable(config: Config, runs_root: Path | None = None) -> RunFolder:
+    """The folder of the run that is to go on. Raises InputError or ConfigError as ``claim`` does."""
     if not config.run:
         raise InputError("--resume needs the name of a run", "give it with --run")
     folder = find_run(config.run, runs_root)
@@ -139,11 +147,21 @@ def _claim_again(config: Config, runs_root: Path | None) -> RunFolder:
     return folder
 
 
+def _taken(folder: RunFolder, status: RunStatus) -> RunFolder:
+    if status.waiting:
+        queue.take(folder)
+    return folder
+
+
 def drive(
     folder: RunFolder, *, resume: bool = False, opener: Opener = open_core, signals: bool = True
 ) -> Iterator[Event]:
-    """Train in a claimed folder; see ``run_training``."""
-    return _Drive(folder, opener).run(resume, signals)
+    """Train in a claimed folder; see ``run_training``. In the end, whatever it is, the next of the queue begins."""
+    try:
+        yield from _Drive(folder, opener).run(resume, signals)
+    finally:
+        with contextlib.suppress(AatError, OSError):
+            queue.advance(folder.path.parent, queue.PATIENCE)
 
 
 class _Drive:
@@ -155,11 +173,11 @@ class _Drive:
         self.opener = opener
         self.status = RunStatus()
         self.paused = False
-        self.unsaved: dict[Path, control.Command] = {}  # settings that no checkpoint holds yet
+        self.recorded: set[str] = set()  # ids of settings that are to be taken again, and have their record
 
     def run(self, resume: bool, signals: bool) -> Iterator[Event]:
         checkpoint = self._go_back() if resume else None
-        self._announce()
+        self._announce(checkpoints.step_of(checkpoint) if checkpoint is not None else 0)
         with self.folder.writer() as self.writer, Interrupts(signals) as self.interrupts:
             try:
                 yield from self._train(checkpoint)
@@ -179,6 +197,7 @@ class _Drive:
             if command.verb != "set":
                 command.done()
         if checkpoint is None:
+            replaying.take_again(self.folder.events_path, self.folder.control_path, None)
             self.folder.events_path.unlink(missing_ok=True)
             return None
         checkpoints.rewind(self.folder.checkpoints_path, checkpoint)
@@ -187,9 +206,10 @@ class _Drive:
         if not taken:  # the process died between the checkpoint and its record
             with self.folder.writer() as writer:
                 writer.append(self._checkpointed(checkpoint))
+        self.recorded = replaying.take_again(self.folder.events_path, self.folder.control_path, step)
         return checkpoint
 
-    def _announce(self) -> None:
+    def _announce(self, step: int) -> None:
         now = time.time()
         before = self.folder.written_status()
         self.status = RunStatus(
@@ -199,7 +219,7 @@ class _Drive:
             process_start=liveness.process_start(os.getpid()),
             started=now,
             heartbeat=now,
-            step=before.step,
+            step=step,
             total=before.total,
             metrics=before.metrics,
         )
@@ -255,9 +275,6 @@ class _Drive:
         self.writer.sync()
         path = checkpoints.commit(self.folder.checkpoints_path, due.step, self.trainer.save, best=due.best)
         self.status.step = due.step
-        for command in self.unsaved.values():
-            command.done()
-        self.unsaved.clear()
         return self._record(self._checkpointed(path))
 
     def _checkpointed(self, path: Path) -> Checkpointed:
@@ -274,33 +291,39 @@ class _Drive:
             yield from self._commands()
 
     def _commands(self) -> Iterator[Event]:
+        behind = False  # whether a setting that is to come again, and so comes first, is still waiting
         for command in control.pending(self.folder.control_path):
-            if command.path in self.unsaved:
+            if command.at > self.status.step or (behind and command.verb == "set"):
+                behind = behind or command.again
                 continue
             try:
-                value = self._carry_out(command)
+                event = self._carry_out(command)
             except AatError as error:
-                yield self._record(Notice(message=f"{command.verb} {command.value}: {error}", level="warning"))
-                command.done()
-                continue
-            yield self._record(ControlApplied(step=self.status.step, command=command.verb, value=value))
-            if command.verb != "set":  # a setting's file stays until a checkpoint holds it
-                command.done()
+                event = Notice(message=f"{command.verb} {command.value}: {error}", level="warning")
+            said = command.id not in self.recorded
+            if said:
+                self._record(event)
+                if command.verb == "set":  # before its file goes: see ``replaying``
+                    self.writer.sync()
+            command.done()
+            if said:
+                yield event
 
-    def _carry_out(self, command: control.Command) -> str:
-        """Returns what to record. Raises ConfigError where a setting is refused."""
-        if command.verb in ("pause", "resume"):
+    def _carry_out(self, command: control.Command) -> Event:
+        """Returns what to record. Raises AatError where a setting is refused."""
+        event = ControlApplied(step=self.status.step, command=command.verb, by=command.by, id=command.id)
+        if command.verb == "set":
+            change = self.trainer.change(command.value)
+            event.value, event.before = change.text, written(change.old)
+        elif command.verb in ("pause", "resume"):
             self.paused = command.verb == "pause"
             self._state("paused" if self.paused else "running")
-            return ""
-        value = self.trainer.control(command.verb, command.value) or command.value
-        if command.verb == "set":
-            self.unsaved[command.path] = command
-            self.trainer.control("checkpoint")
-        elif command.verb == "stop":
+        else:
+            self.trainer.control(command.verb)
+        if command.verb == "stop":
             self.paused = False
             self._state("stopping")
-        return value
+        return event
 
     def _state(self, state: RunState) -> None:
         self.status.state = state
@@ -311,7 +334,8 @@ class _Drive:
         now = time.time()
         if now - self.status.heartbeat >= HEARTBEAT_SECONDS:
             self.status.heartbeat = now
-            self.folder.write_status(self.status, lasting=False)
+            with contextlib.suppress(OSError):  # a full disk stops the training where something is lost, not here
+                self.folder.write_status(self.status, lasting=False)
 
     def _fail(self, error: Exception) -> Event:
         """Record the failure as far as the disk still takes it, and the batch where it came of one."""

@@ -259,7 +259,7 @@ async def test_the_form_checks_while_it_is_filled_and_starts_a_training(
 ) -> None:
     started: list[Config] = []
 
-    def start(config: Config, *, runs_root: Path | None = None) -> RunFolder:
+    def start(config: Config, *, runs_root: Path | None = None, queued: bool = False) -> RunFolder:
         started.append(config)
         return RunFolder.create(config, runs_root)
 

@@ -25,6 +25,7 @@ from aat_workbench.cli.opening import complain, open_pane
 from aat_workbench.cli.probe import probe
 from aat_workbench.cli.report import report
 from aat_workbench.cli.runs import app as runs_app
+from aat_workbench.cli.serve import serve
 from aat_workbench.cli.train import train
 from aat_workbench.cli.watch import watch
 
@@ -73,6 +74,7 @@ app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("probe")(probe)
 app.command("generate")(generate)
+app.command("serve")(serve)
 app.command("engine")(engine)
 app.add_typer(bench_app, name="bench")
 app.command("doctor")(doctor)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from aat_datasets.errors import AatError, InputError, UnknownNameError
 from aat_workbench.terminal import visible
 
-__all__ = ["complain", "open_pane"]
+__all__ = ["IN_BROWSER", "complain", "open_pane"]
+
+IN_BROWSER = "TEXTUAL_DRIVER"
+"""The environment variable by which a served app knows that it draws on no terminal."""
 
 
 def open_pane(pane: str, run: str = "", host: str = "") -> None:
@@ -15,7 +19,7 @@ def open_pane(pane: str, run: str = "", host: str = "") -> None:
 
     Raises InputError where there is no terminal to draw on, HostError where the host does not answer.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if IN_BROWSER not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("the app needs a terminal", "in scripts: watch --plain, runs list --json; see --help")
     if host:
         import asyncio

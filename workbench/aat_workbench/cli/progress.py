@@ -28,7 +28,8 @@ def line(event: Event) -> str:
         case Checkpointed():
             return f"step {event.step} checkpoint{' (best)' if event.best else ''}"
         case ControlApplied():
-            return f"step {event.step} {event.command} {event.value}".rstrip()
+            was = f"was {event.before}, by {event.by}" if event.before else ""
+            return f"step {event.step} {event.command} {event.value}".rstrip() + (f" ({was})" if was else "")
         case Notice():
             return event.message if event.level == "info" else f"{event.level}: {event.message}"
         case _:

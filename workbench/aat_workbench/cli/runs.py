@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,20 +24,64 @@ Names = Annotated[list[str], typer.Argument(metavar="RUN…", help="runs' names 
 
 
 @app.command("list")
-def list_(json: Json = False, quiet: Quiet = False, host: OnHost = "") -> None:
+def list_(
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="only runs with this tag; may be repeated")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    host: OnHost = "",
+) -> None:
     """All runs, newest first."""
-    from aat_workbench.runs import list_runs, runs_root
+    from aat_workbench import queue
+    from aat_workbench.runs import runs_root
 
-    found = ask(host, "runs", quiet=quiet) if host else [brief(folder) for folder in list_runs()]
+    if host:
+        found: list[dict[str, Any]] = ask(host, "runs", quiet=quiet)
+    else:
+        queue.advance(runs_root())
+        found = placed(runs_root())
+    found = [entry for entry in found if set(tag or ()) <= set(entry["tags"])]
     if json:
         emit(found)
         return
     if not found:
         where = f"on {host}" if host else f"in {runs_root()}"
-        say(f"no runs {where}; begin with: aat-workbench demo", quiet=quiet)
+        none = f"no runs {where}; begin with: aat-workbench demo"
+        say(f"no run has the tag {' and '.join(tag)}" if tag else none, quiet=quiet)
         return
-    columns = ("run", "state", "step", "done", "dev acc", "robust acc", "started")
+    columns = ("run", "state", "step", "done", "dev acc", "robust acc", "started", "tags")
     print_table(columns, [_row(entry) for entry in found])
+
+
+@app.command("queue")
+def queue_(
+    parallel: Annotated[
+        int, typer.Option("--parallel", metavar="N", min=0, help="train N at a time from now on; 0: leave it")
+    ] = 0,
+    start: Annotated[str, typer.Option("--start", metavar="RUN", help="begin a run that waits now")] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The runs that wait for their turn, first come, first served; train --queue adds one, runs control RUN stop takes one out.
+
+    A training that ends begins the next one. AAT_PARALLEL goes before --parallel.
+    """
+    from aat_workbench import queue
+    from aat_workbench.runs import find_run, runs_root
+
+    root = runs_root()
+    if parallel:
+        queue.set_parallel(root, parallel)
+    if start:
+        queue.start_now(find_run(start))
+    queue.advance(root)
+    places, count = queue.places(root), queue.parallel(root)
+    if json:
+        emit({"parallel": count, "waiting": list(places)})
+        return
+    if places:
+        print_table(("place", "run"), [(place, name) for name, place in places.items()])
+    at_a_time = f"{count} training{'s' if count != 1 else ''} at a time"
+    say(at_a_time if places else f"nobody waits; {at_a_time}", quiet=quiet)
 
 
 @app.command("show")
@@ -51,10 +96,13 @@ def show(name: Name, json: Json = False, quiet: Quiet = False, host: OnHost = ""
     status: dict[str, Any] = {key: full[key] for key in ("run", "path", "state", "step", "total")}
     status |= {f"last {key}": value for key, value in full["metrics"].items()}
     status |= dotted(full["summary"], "summary.") | {"error": full["error"]}
+    status |= {"note": full["note"], "tags": " ".join(full["tags"])}
     status["checkpoints"] = ", ".join(full["checkpoints"])
     print_table(["", ""], [(key, value) for key, value in status.items() if value != ""])
     for warning in full["warnings"]:
         say(f"warning: {warning}", quiet=quiet)
+    if full["changes"]:
+        print_table(["step", "set", "before", "by"], [tuple(change.values()) for change in full["changes"]])
     for attack in full["attacks"]:
         print_table([attack["name"], ""], dotted(attack["summary"]).items())
     if not quiet:
@@ -95,15 +143,17 @@ def remove(
 
     if host:
         with there(host, quiet=quiet) as connection:
-            states = {entry["run"]: entry["state"] for entry in connection.call("runs")}
+            states = {entry["run"]: entry for entry in connection.call("runs")}
             for name in names:
                 if name not in states:
                     raise UnknownNameError("run", name, states)
-            _may_remove(names, [name for name in names if states[name] in ACTIVE], yes=yes)
+            busy = [name for name in names if states[name]["state"] in ACTIVE and not states[name]["place"]]
+            _may_remove(names, busy, yes=yes)
             removed = [connection.call("remove", run=name) for name in names]
     else:
         folders = [find_run(name) for name in names]
-        busy = [folder.name for folder in folders if folder.status().active]
+        statuses = {folder.name: folder.status() for folder in folders}
+        busy = [name for name, status in statuses.items() if status.active and not status.waiting]
         _may_remove([folder.name for folder in folders], busy, yes=yes)
         removed = [{"run": folder.name, "path": str(folder.path)} for folder in folders]
         for folder in folders:
@@ -128,30 +178,98 @@ def _may_remove(names: list[str], busy: list[str], *, yes: bool) -> None:
 def control(
     name: Name,
     command: Annotated[str, typer.Argument(help="pause, resume, stop, checkpoint or set")],
-    value: Annotated[str, typer.Argument(metavar="[KEY=VALUE]", help="what to set, for example lr=1e-3")] = "",
+    value: Annotated[
+        str, typer.Argument(metavar="[KEY=VALUE]", help="what to set, for example lr=1e-3 or adversary.beta=2")
+    ] = "",
+    at: Annotated[int, typer.Option("--at", metavar="STEP", min=0, help="wait for this step; 0: now")] = 0,
     json: Json = False,
     quiet: Quiet = False,
     host: OnHost = "",
 ) -> None:
-    """Ask a training to pause, go on, stop, take a checkpoint or change its learning rate."""
+    """Ask a training to pause, go on, stop, take a checkpoint, or change its learning rate or a setting of its adversary.
+
+    A setting holds from the training's next record on, is recorded, and is kept when the training is resumed.
+    """
     from aat_workbench.runs import find_run
 
     asked = f"{command} {value}".strip()
     if host:
-        name = ask(host, "control", quiet=quiet, run=name, command=asked)["run"]
+        name = ask(host, "control", quiet=quiet, run=name, command=asked, at=at)["run"]
     else:
         folder = find_run(name)
-        folder.send(asked)
+        folder.send(asked, at)
         name = folder.name
     if json:
-        emit({"run": name, "command": command, "value": value})
+        emit({"run": name, "command": command, "value": value, "at": at})
     else:
-        say(f"asked {name} to {command} {value}".rstrip(), quiet=quiet)
+        say(f"asked {name} to {command} {value}".rstrip() + (f" at step {at}" if at else ""), quiet=quiet)
+
+
+@app.command("note")
+def note(
+    name: Name,
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="the note; empty takes it away")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a note on a run, in place of the one there was; without a text, print it."""
+    import msgspec
+
+    from aat_workbench import notes
+    from aat_workbench.runs import find_run
+
+    folder = find_run(name)
+    if text is not None:
+        notes.write(folder.path, msgspec.structs.replace(notes.read(folder.path), text=text))
+    _show_notes(folder, json=json, quiet=quiet and text is not None)
+
+
+@app.command("tag", context_settings={"ignore_unknown_options": True})
+def tag(
+    name: Name,
+    changes: Annotated[
+        list[str] | None, typer.Argument(metavar="[+TAG|-TAG]…", help="+TAG adds, -TAG takes away; none: print them")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Add tags to a run or take them away: runs tag first +good -draft."""
+    from aat_workbench import notes
+    from aat_workbench.runs import find_run
+
+    folder = find_run(name)
+    if changes:
+        notes.write(folder.path, notes.tagged(notes.read(folder.path), changes))
+    _show_notes(folder, json=json, quiet=quiet and bool(changes))
+
+
+def _show_notes(folder: RunFolder, *, json: bool, quiet: bool) -> None:
+    from aat_workbench import notes
+    from aat_workbench.cli.output import print_line
+
+    written = notes.read(folder.path)
+    if json:
+        emit({"run": folder.name, "note": written.text, "tags": written.tags})
+    elif not quiet:
+        for line in (*(["tags: " + " ".join(written.tags)] if written.tags else []), *written.text.splitlines()):
+            print_line(line)
+
+
+def placed(root: Path) -> list[dict[str, Any]]:
+    """What a list shows of all runs, each with its place in the queue; 0: it does not wait."""
+    from aat_workbench import queue
+    from aat_workbench.runs import list_runs
+
+    places = queue.places(root)
+    return [{**brief(folder), "place": places.get(folder.name, 0)} for folder in list_runs(root)]
 
 
 def brief(folder: RunFolder) -> dict[str, Any]:
     """What a list shows of a run."""
+    from aat_workbench import notes
+
     status = folder.status()
+    written = notes.read(folder.path)
     entry: dict[str, Any] = {
         "run": folder.name,
         "path": str(folder.path),
@@ -163,6 +281,8 @@ def brief(folder: RunFolder) -> dict[str, Any]:
         "error": status.error,
         "started": status.started,
         "heartbeat": status.heartbeat,
+        "note": written.text,
+        "tags": written.tags,
     }
     try:
         config = folder.config
@@ -185,6 +305,7 @@ def details(folder: RunFolder) -> dict[str, Any]:
         "config": msgspec.to_builtins(folder.config),
         "checkpoints": [path.name for path in folder.steps()],
         "warnings": warnings(folder),
+        "changes": changes(folder),
         "attacks": attacks(folder),
     }
 
@@ -194,6 +315,17 @@ def warnings(folder: RunFolder) -> list[str]:
     from aat_models.events import Notice
 
     return [record.message for record in folder.history() if isinstance(record, Notice) and record.level == "warning"]
+
+
+def changes(folder: RunFolder) -> list[dict[str, Any]]:
+    """The settings changed while the run trained: ``[{step, set, before, by}]``."""
+    from aat_models.events import ControlApplied
+
+    return [
+        {"step": record.step, "set": record.value, "before": record.before, "by": record.by}
+        for record in folder.history()
+        if isinstance(record, ControlApplied) and record.command == "set"
+    ]
 
 
 def attacks(folder: RunFolder) -> list[dict[str, Any]]:
@@ -236,4 +368,5 @@ def _row(entry: dict[str, Any]) -> list[object]:
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry["started"])) if entry["started"] else ""
     done = f"{100 * entry['step'] / total:.0f} %" if total else ""
     accuracies = (metrics.get("accuracy"), metrics.get("robust_accuracy"))
-    return [entry["run"], entry["state"], entry["step"], done, *accuracies, started]
+    state = f"{entry['state']} {entry['place']}" if entry["place"] else entry["state"]
+    return [entry["run"], state, entry["step"], done, *accuracies, started, " ".join(entry["tags"])]

@@ -55,6 +55,9 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with run --run from its latest checkpoint")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="train in the background; it outlives the terminal")] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="train in the background when its turn comes: see runs queue")
+    ] = False,
     sweep: Annotated[
         Path | None,
         typer.Option("--sweep", metavar="FILE", help="train every combination a sweep file asks for; resumable"),
@@ -67,8 +70,10 @@ def train(
 
     Several processes train one model with torchrun --no-python --nproc-per-node N -- aat-workbench train ….
     """
-    if several() and (detach or sweep is not None):
-        raise InputError("under torchrun neither --detach nor --sweep", "start a training for each torchrun")
+    if several() and (detach or queue or sweep is not None):
+        raise InputError(
+            "under torchrun neither --detach nor --queue nor --sweep", "start a training for each torchrun"
+        )
     if sweep is not None:
         if host:
             raise InputError("a sweep runs on this machine", f"log in to sweep there: ssh {host}")
@@ -88,8 +93,8 @@ def train(
         _start_there(host, config, settings, resume=resume, detach=detach, json=json, quiet=quiet)
         return
     wanted = collect(config, settings, resume=resume)
-    if detach:
-        _start(wanted, resume=resume, json=json)
+    if detach or queue:
+        _start(wanted, resume=resume, queue=queue, json=json)
         return
     _train(wanted, resume=resume, json=json, quiet=quiet)
 
@@ -139,13 +144,19 @@ def collect(path: Path | None, settings: dict[str, Any], *, resume: bool = False
     return config
 
 
-def _start(config: Config, *, resume: bool, json: bool) -> None:
+def _start(config: Config, *, resume: bool, queue: bool, json: bool) -> None:
     from aat_workbench import jobs
-    from aat_workbench.training import claim
+    from aat_workbench.queue import places
+    from aat_workbench.training import resumable
 
-    folder = jobs.resume_training(claim(config, resume=True)) if resume else jobs.start_training(config)
+    folder = (
+        jobs.resume_training(resumable(config), queued=queue) if resume else jobs.start_training(config, queued=queue)
+    )
+    place = places(folder.path.parent).get(folder.name, 0)
     if json:
-        emit({"run": folder.name, "path": str(folder.path), "log": str(folder.log_path)})
+        emit({"run": folder.name, "path": str(folder.path), "log": str(folder.log_path), "place": place})
+    elif place:
+        say(f"{folder.name} waits for its turn, place {place}; see it: aat-workbench runs queue")
     else:
         say(f"training {folder.name} in the background; see it: aat-workbench watch {folder.name}")
 

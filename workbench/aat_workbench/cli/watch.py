@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,9 @@ __all__ = ["follow", "watch"]
 def watch(
     run: Annotated[list[str] | None, typer.Argument(metavar="[RUN]…", help="runs; none: all that are at work")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="lines on stdout, for a log file or a poor terminal")] = False,
+    bell: Annotated[
+        bool, typer.Option("--bell", help="with --plain, ring the terminal's bell at each run's end")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     host: OnHost = "",
@@ -32,7 +36,7 @@ def watch(
 
     names = run or []
     if host:
-        _watch_there(host, names, plain=plain, json=json, quiet=quiet)
+        _watch_there(host, names, plain=plain, bell=bell, json=json, quiet=quiet)
         return
     if not plain and not json:
         open_pane("training", find_run(names[0]).name if names else "")
@@ -40,25 +44,36 @@ def watch(
     folders = [find_run(name) for name in names] or [folder for folder in list_runs() if folder.status().active]
     if not folders:
         raise InputError("no run is at work", "name one: aat-workbench watch RUN --plain")
-    _tell(folders, json=json, quiet=quiet)
+    _tell(folders, bell=bell, json=json, quiet=quiet)
 
 
-def _watch_there(host: str, names: list[str], *, plain: bool, json: bool, quiet: bool) -> None:
+def _watch_there(host: str, names: list[str], *, plain: bool, bell: bool, json: bool, quiet: bool) -> None:
     if not plain and not json:
         open_pane("training", names[0] if names else "", host=host)
         return
     from aat_workbench.cli.there import following
 
     with following(host, names, quiet=quiet) as (folders, wait):
-        _tell(folders, json=json, quiet=quiet, wait=wait)
+        _tell(folders, bell=bell, json=json, quiet=quiet, wait=wait)
 
 
-def _tell(folders: list[RunFolder], *, json: bool, quiet: bool, wait: Callable[[float], None] = time.sleep) -> None:
+def _tell(
+    folders: list[RunFolder],
+    *,
+    bell: bool,
+    json: bool,
+    quiet: bool,
+    wait: Callable[[float], None] = time.sleep,
+) -> None:
+    from aat_models.events import Done, Failed
+
     for folder, event in follow(folders, wait=wait):
         if json:
             emit({"run": folder.name, **_plain_object(event)})
         else:
             _print(folder, event, several=len(folders) > 1, quiet=quiet)
+            if bell and isinstance(event, Done | Failed):
+                print("\a", end="", file=sys.stderr, flush=True)
 
 
 def follow(
@@ -68,8 +83,13 @@ def follow(
 
     ``wait`` passes the seconds between two looks.
     """
+    from aat_workbench import queue
+
     tails = [(folder, folder.tail()) for folder in folders]
+    roots = {folder.path.parent for folder in folders}
     while True:
+        for root in roots:
+            queue.advance(root)
         over = not any(folder.status().active for folder in folders)  # asked before the last look: nothing is missed
         for folder, tail in tails:
             yield from ((folder, event) for event in tail.poll())

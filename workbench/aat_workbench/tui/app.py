@@ -8,6 +8,7 @@ are mounted when it is first shown, so that the first paint waits for one pane o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import os
 from collections.abc import Iterable
@@ -22,6 +23,8 @@ from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
 from textual.widgets import ContentSwitcher, Static
 
+from aat_datasets.errors import AatError
+
 from ..terminal import visible
 from .chrome import KeyBar, TopBar
 from .messages import AttackTarget, GenerateFrom, PaneMessage, ProbeText, RunSelected, TrainOn
@@ -30,14 +33,15 @@ from .themes import FALLBACKS, THEMES
 
 if TYPE_CHECKING:
     from aat_models.config import Config
+    from aat_workbench.status import RunStatus
 
     from ..mirror import Mirror
+    from .run_ends import Ends
 
 __all__ = ["MINIMUM", "PANES", "WorkbenchApp"]
 
 MINIMUM = (60, 16)
 SECONDS_BETWEEN_LOOKS = 1.0
-LOOKED_AT = 20  # of the newest runs, for the one at work
 
 
 class PaneEntry(NamedTuple):
@@ -111,6 +115,7 @@ class WorkbenchApp(App[None]):
         self.mirror = mirror
         self._session = session
         self._start_pane = start_pane
+        self._ends: Ends | None = None
         for own in THEMES:
             self.register_theme(own)
         self.theme = theme
@@ -132,19 +137,25 @@ class WorkbenchApp(App[None]):
         self.set_interval(SECONDS_BETWEEN_LOOKS, self._look)
 
     def _look(self) -> None:
-        """Show the training that is at work, and the engine's state, in the header."""
-        from aat_workbench.runs import list_runs
+        """Show the training that is at work, and the engine's state, in the header; tell which ended, and begin who waits."""
+        from aat_workbench import queue
+
+        from .run_ends import Ends
 
         bar = next(iter(self.query(TopBar)), None)
         if bar is None:  # the app is on its way out
             return
+        if self._ends is None:
+            self._ends = Ends(self.runs_root)
+        active, ended = self._ends.look()
         bar.job = ""
-        for folder in list_runs(self.runs_root)[:LOOKED_AT]:
-            status = folder.status()
-            if status.active:
-                step = f"{status.step:,}".replace(",", " ")
-                bar.job = f"{folder.name} ▸ {status.state} {step} · {status.progress:.0%}"
-                break
+        for name, status in sorted(active, key=lambda one: one[1].waiting)[:1]:
+            step = f"{status.step:,}".replace(",", " ")
+            bar.job = f"{name} ▸ {status.state} {step} · {status.progress:.0%}"
+        for name, status in ended:
+            self.tell_end(name, status)
+        with contextlib.suppress(AatError):  # the command line says what is wrong with AAT_PARALLEL
+            queue.advance(self.runs_root)
         if self.mirror is not None:
             lost = self.mirror.trouble is not None
             bar.engine = (
@@ -152,6 +163,19 @@ class WorkbenchApp(App[None]):
             )
         elif isinstance(self._session, HasProcess):
             bar.engine = "engine on" if self._session.pid else "engine off"
+
+    def tell_end(self, name: str, status: RunStatus) -> None:
+        """A notice that a run has ended, and one to the terminal."""
+        from .run_ends import outcome, terminal_notice
+
+        self.say(
+            f"{name}: {status.state}",
+            outcome(status),
+            severity="information" if status.state == "done" else "error" if status.state == "failed" else "warning",
+        )
+        notice = terminal_notice(f"{name} {status.state}", outcome(status))
+        if notice and self._driver is not None and not self.is_headless:
+            self._driver.write(notice)
 
     # Another host
 
@@ -173,13 +197,13 @@ class WorkbenchApp(App[None]):
         self.run_worker(mirror.run(), group="mirror")
         self.say(f"runs and models are those of {mirror.place}", "the Datasets pane shows the data of this machine")
 
-    async def start_training(self, config: Config) -> str:
-        """Start a training where the runs are; the run's name. Raises AatError."""
+    async def start_training(self, config: Config, *, queued: bool = False) -> str:
+        """Start a training where the runs are, when its turn comes where ``queued``; the run's name. Raises AatError."""
         from aat_workbench import jobs
 
         if self.mirror is not None:
-            return await self.mirror.start(config)
-        return jobs.start_training(config, runs_root=self.runs_root).name
+            return await self.mirror.start(config, queued=queued)
+        return jobs.start_training(config, runs_root=self.runs_root, queued=queued).name
 
     async def start_demo(self) -> str:
         """Start the demo where the runs are; where its log is. Raises AatError."""

@@ -3,11 +3,12 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from rich.text import Text
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -23,7 +24,24 @@ from ..runs import RunFolder
 from ..terminal import visible
 from .chrome import colour
 
-__all__ = ["NewRun", "form_config"]
+__all__ = ["NewRun", "Order", "form_config", "presets"]
+
+_NOW, _QUEUED = "at once", "when its turn comes"
+
+
+class Order(NamedTuple):
+    """A training to be started, at once or when its turn comes."""
+
+    config: Config
+    queued: bool = False
+
+
+def presets(selected: Config | None) -> dict[str, Config]:
+    """What the form may begin from, by name; ``selected`` is the config of the run under the cursor."""
+    aat = configs.apply(Config(), {"adversary.name": "aat"})
+    quick = {"model.encoder": "bow", "data.limit": 500, "train.epochs": 1.0}
+    found = {"aat": aat, "clean": Config(), "quick look": configs.apply(aat, quick)}
+    return found if selected is None else {**found, "as the selected run": configs.apply(selected, {"run": ""})}
 
 
 class Field(NamedTuple):
@@ -36,6 +54,7 @@ class Field(NamedTuple):
 
 
 FIELDS = (
+    Field("preset", "begin from", (), "fills in the fields below"),
     Field("data.dataset", "dataset"),
     Field("model.encoder", "encoder", ENCODERS, "what turns words into the vector"),
     Field("model.decoder", "decoder", ("none", "lstm"), "lstm: the model can also write text"),
@@ -43,42 +62,50 @@ FIELDS = (
     Field("train.epochs", "epochs", (), "passes over the data, each stage"),
     Field("seed", "seed"),
     Field("run", "run name", (), "empty: made from the choices"),
+    Field("when", "start", (_NOW, _QUEUED), "with others at work: one after the other"),
     Field("more", "more keys", (), "KEY=VALUE …, for example train.lr=1e-3 adversary.beta=2"),
 )
 
 
-def form_config(values: dict[str, str], datasets: Iterable[str], root: Path) -> Config:
-    """The config that the form's texts say, all else at its default.
+def form_config(values: dict[str, str], datasets: Iterable[str], root: Path, base: Config | None = None) -> Config:
+    """The config that the form's texts say, all else as in ``base``, or at its default.
 
     Raises ConfigError, UnknownNameError or InputError, naming the key.
     """
-    settings = {key: value.strip() for key, value in values.items() if key != "more" and value.strip()}
+    others = ("more", "preset", "when")
+    settings = {key: value.strip() for key, value in values.items() if key not in others and value.strip()}
     for part in values.get("more", "").split():
         key, equals, value = part.partition("=")
         if not equals:
             raise ConfigError(f"more keys: expected KEY=VALUE, got {part!r}", "for example: train.lr=1e-3")
         settings[key] = value
-    known = list(datasets)
-    dataset = settings.get("data.dataset", "")
-    if not dataset:
+    if not settings.get("data.dataset"):
         raise ConfigError("data.dataset: empty", "name a dataset")
-    if known and dataset not in known:
-        raise UnknownNameError("dataset", dataset, known)
-    if settings.get("model.decoder", "none") != "none":
+    base = base or Config()
+    if settings.get("model.decoder", "none") != "none" and base.model.decoder == "none":
         settings.setdefault("train.stages", "encoder, decoder")
-    name = settings.get("run", "")
-    if name and RunFolder(root / name).exists():
-        raise InputError(f"run {name} exists already", "choose another name, or leave it empty")
-    return configs.apply(Config(), settings)
+    config = configs.apply(base, settings)
+    check_config(config, datasets, root)
+    return config
 
 
-class NewRun(ModalScreen[Config | None]):
-    """See the module. Ends with the config, or ``None`` where it was left.
+def check_config(config: Config, datasets: Iterable[str], root: Path) -> None:
+    """Raises UnknownNameError where the dataset is not there, InputError where the run's name is taken."""
+    known = list(datasets)
+    if known and config.data.dataset not in known:
+        raise UnknownNameError("dataset", config.data.dataset, known)
+    if config.run and RunFolder(root / config.run).exists():
+        raise InputError(f"run {config.run} exists already", "choose another name, or leave it empty")
+
+
+class NewRun(ModalScreen[Order | None]):
+    """See the module. Ends with what is to be started, or ``None`` where it was left.
 
     Args:
         root: the runs folder, for names that are taken.
         dataset: filled in first.
         datasets: the names that exist; none: any name is taken.
+        selected: the config of the run under the cursor, to begin from.
     """
 
     DEFAULT_CSS = """
@@ -101,33 +128,44 @@ class NewRun(ModalScreen[Config | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s,f2", "start", "start", key_display="^s"),
+        Binding("ctrl+e,f4", "edit", "as TOML", key_display="^e", priority=True),
         Binding("escape", "leave", "leave", key_display="esc"),
     ]
 
-    def __init__(self, root: Path, dataset: str = "", datasets: Iterable[str] = ()) -> None:
+    def __init__(
+        self, root: Path, dataset: str = "", datasets: Iterable[str] = (), selected: Config | None = None
+    ) -> None:
         super().__init__()
         self._root = root
         self._datasets = list(datasets)
-        default = Config()
-        self._values = {
-            "data.dataset": dataset or default.data.dataset,
-            "model.encoder": default.model.encoder,
-            "model.decoder": default.model.decoder,
-            "adversary.name": "aat",
-            "train.epochs": f"{default.train.epochs:g}",
-            "seed": str(default.seed),
+        self._dataset = dataset
+        self._presets = presets(selected)
+        self._base = self._presets["aat"]
+        self._values = {"preset": "aat", "when": _NOW, **self._texts(self._base)}
+
+    def _texts(self, config: Config) -> dict[str, str]:
+        """The fields' texts for a config."""
+        return {
+            "data.dataset": self._dataset or config.data.dataset,
+            "model.encoder": config.model.encoder,
+            "model.decoder": config.model.decoder,
+            "adversary.name": config.adversary.name,
+            "train.epochs": f"{config.train.epochs:g}",
+            "seed": str(config.seed),
         }
 
     def compose(self) -> ComposeResult:
         keys = configs.keys()
         with Vertical() as box:
             box.border_title = " New run "
-            box.border_subtitle = " tab next · ^s start · esc leave "
+            box.border_subtitle = " tab next · ^s start · ^e as TOML · esc leave "
             for field in FIELDS:
                 with Horizontal():
                     yield Static(field.label, classes="label", markup=False)
                     yield self._entry(field)
-                    if field.key != "more":
+                    if field.key == "preset":
+                        yield Static("^e edits all of it as TOML", classes="hint", markup=False)
+                    elif field.key != "more":
                         hint = field.hint or keys[field.key][2]
                         yield Static(hint, classes="hint", markup=False)
             yield Static("", id="verdict", markup=False)
@@ -135,8 +173,9 @@ class NewRun(ModalScreen[Config | None]):
     def _entry(self, field: Field) -> Input | Select[str]:
         id = "field-" + field.key.replace(".", "-")
         value = self._values.get(field.key, "")
-        if field.choices:
-            options = [(choice, choice) for choice in field.choices]
+        choices = tuple(self._presets) if field.key == "preset" else field.choices
+        if choices:
+            options = [(choice, choice) for choice in choices]
             return Select(options, value=value, allow_blank=False, compact=True, id=id)
         suggester = SuggestFromList(self._datasets) if field.key == "data.dataset" else None
         return Input(
@@ -155,7 +194,7 @@ class NewRun(ModalScreen[Config | None]):
         found: dict[str, str] = {}
         for field in FIELDS:
             id = "#field-" + field.key.replace(".", "-")
-            if field.choices:
+            if field.choices or field.key == "preset":
                 found[field.key] = str(self.query_one(id, Select).value)
             else:
                 found[field.key] = self.query_one(id, Input).value
@@ -166,7 +205,7 @@ class NewRun(ModalScreen[Config | None]):
         verdict = self.query_one("#verdict", Static)
         text = Text(no_wrap=False)
         try:
-            config = form_config(self.values(), self._datasets, self._root)
+            config = form_config(self.values(), self._datasets, self._root, self._base)
         except AatError as error:
             text.append("✗ ", colour(self, "error"))
             text.append(visible(error.message), colour(self, "foreground"))
@@ -187,8 +226,21 @@ class NewRun(ModalScreen[Config | None]):
     def on_input_changed(self) -> None:
         self._judge()
 
-    def on_select_changed(self) -> None:
+    def on_select_changed(self, event: Select.Changed) -> None:
+        chosen = self._presets[str(event.value)] if event.select.id == "field-preset" else self._base
+        if chosen is not self._base:
+            self._fill(chosen)
         self._judge()
+
+    def _fill(self, config: Config) -> None:
+        """Begin from another config: the fields show it, and what they do not show is as it is there."""
+        self._base = config
+        texts: Mapping[str, str] = self._texts(config)
+        for field in FIELDS:
+            if field.key in texts:
+                widget = self.query_one("#field-" + field.key.replace(".", "-"))
+                assert isinstance(widget, Input | Select)
+                widget.value = texts[field.key]
 
     def on_input_submitted(self) -> None:
         self.action_start()
@@ -196,7 +248,21 @@ class NewRun(ModalScreen[Config | None]):
     def action_start(self) -> None:
         config = self._judge()
         if config is not None:
-            self.dismiss(config)
+            self._end(config)
+
+    def _end(self, config: Config) -> None:
+        self.dismiss(Order(config, self.values()["when"] == _QUEUED))
+
+    @work
+    async def action_edit(self) -> None:
+        from .config_text import ConfigText
+
+        def check(config: Config) -> None:
+            check_config(config, self._datasets, self._root)
+
+        edited = await self.app.push_screen_wait(ConfigText(self._judge() or self._base, check))
+        if edited is not None:
+            self._end(edited)
 
     def action_leave(self) -> None:
         self.dismiss(None)

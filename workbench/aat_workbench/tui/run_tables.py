@@ -16,7 +16,7 @@ from .run_view import RunView, duration
 from .widgets.plotting import number
 from .widgets.table import Bar, Cell, Column, Row
 
-__all__ = ["CONFIG_COLUMNS", "LOG_COLUMNS", "STATES", "config_rows", "log_rows", "run_columns", "run_row"]
+__all__ = ["CONFIG_COLUMNS", "LOG_COLUMNS", "STATES", "config_rows", "log_rows", "run_columns", "run_fits", "run_row"]
 
 # A sign and a colour for each state; the word stands beside them.
 STATES = {
@@ -63,12 +63,26 @@ def run_columns(width: int) -> Sequence[Column]:
     return _NARROW if width < 110 else _FULL
 
 
-def run_row(view: RunView, slot: int, pinned: bool, width: int) -> Row:
-    """One run's cells; ``slot`` is its colour and letter in the charts, -1 where it is not charted."""
+def run_fits(view: RunView, wanted: str) -> bool:
+    """Whether every word of ``wanted`` is in the run's name, tags (``#tag``), dataset, encoder, adversary or state."""
+    config = view.config
+    parts = [view.name, view.status.state, *(f"#{tag}" for tag in view.notes.tags)]
+    if config is not None:
+        parts += [config.data.dataset, config.model.encoder, config.adversary.name]
+    said = " ".join(parts).casefold()
+    return all(word in said for word in wanted.casefold().split())
+
+
+def run_row(view: RunView, slot: int, pinned: bool, width: int, place: int = 0) -> Row:
+    """One run's cells.
+
+    ``slot`` is its colour and letter in the charts, -1 where it is not charted; ``place`` its own in the queue, 0 for none.
+    """
     status = view.status
     sign, colour = STATES[status.state]
     letter = "" if slot < 0 else chr(ord("A") + slot) + ("+" if pinned else "")
-    first = (Cell(letter, f"series-{slot + 1}", bold=True), Cell(view.name, bold=status.active))
+    name = " ".join((view.name, *(f"#{tag}" for tag in view.notes.tags)))
+    first = (Cell(letter, f"series-{slot + 1}", bold=True), Cell(name, bold=status.active and not status.waiting))
     figures = (
         Cell(duration(view.remaining())),
         Cell(_share(view.figure("dev", "accuracy"))),
@@ -76,12 +90,12 @@ def run_row(view: RunView, slot: int, pinned: bool, width: int) -> Row:
     )
     share = f"{status.progress:.0%}"
     if width < 110:
-        return (*first, Cell(sign, colour), Cell(share), *figures)
+        return (*first, Cell(str(place) if place else sign, colour), Cell(share), *figures)
     rate = view.last("examples_per_second")
     ratio = view.summary("step_time_ratio")
     return (
         *first,
-        Cell(f"{sign} {status.state}", colour),
+        Cell(f"{sign} {status.state}" + (f" {place}" if place else ""), colour),
         Cell(share, "success" if status.active else "muted"),
         Bar(status.progress, "success" if status.active else "faint"),
         *figures,
@@ -129,25 +143,37 @@ def fold(text: str, width: int, most: int = 8) -> list[str]:
     return [line for line in lines if line]
 
 
-def config_rows(shown: Sequence[RunView], slots: dict[str, int]) -> list[Row]:
-    """The first run's main keys and what differs from the defaults; with several runs, every value they differ in."""
+def config_rows(shown: Sequence[RunView], slots: dict[str, int], width: int = 60) -> list[Row]:
+    """The first run's note and tags, its main keys and what differs from the defaults; of several runs, where they differ.
+
+    A value that was changed while a run trained is the last one.
+    """
+    rows: list[Row] = []
+    if shown:
+        note = " ".join((*(f"#{tag}" for tag in shown[0].notes.tags), *shown[0].notes.text.split()))
+        for place, part in enumerate(fold(note, width - 28, most=3)):
+            rows.append((Cell("" if place else "note", "muted"), Cell(part, "accent")))
     trees = [(view, _flat(view)) for view in shown if view.config is not None]
     if not trees:
-        return []
+        return rows
     defaults = {key: value for key, (_, value, _) in configs.keys().items()}
     wanted = [key for key in defaults if key != "run"]
-    wanted.sort(key=lambda key: _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS))
-    rows: list[Row] = []
-    for key in wanted:
-        values = [_value(tree[key]) for _, tree in trees]
-        named = ""
+    found = {key: [_now(view, key, tree[key]) for view, tree in trees] for key in wanted}
+    changed = {setting.key for view, _ in trees for setting in view.settings}
+
+    def order(key: str) -> tuple[bool, bool, int]:
+        """What differs first, then what was changed, then what is always worth reading."""
+        usual = _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS)
+        return (len(set(found[key])) == 1, len(trees) > 1 or key not in changed, usual)
+
+    for key in sorted(wanted, key=order):
+        values = found[key]
         if len(set(values)) > 1:
-            for (view, _), value in zip(trees, values, strict=True):
+            for place, ((view, _), value) in enumerate(zip(trees, values, strict=True)):
                 slot = slots[view.name]
-                name = key if named != key else ""
-                named = key
-                rows.append((Cell(name, "primary"), Cell(f"{chr(ord('A') + slot)} {value}", f"series-{slot + 1}")))
-        elif key in _FIRST_KEYS or trees[0][1][key] != defaults[key]:
+                text = f"{chr(ord('A') + slot)} {value}"
+                rows.append((Cell("" if place else key, "primary"), Cell(text, f"series-{slot + 1}")))
+        elif key in _FIRST_KEYS or trees[0][1][key] != defaults[key] or key in changed:
             rows.append((Cell(key, "muted"), Cell(values[0])))
     return rows
 
@@ -164,6 +190,11 @@ def _flat(view: RunView) -> dict[str, Any]:
 
     walk(msgspec.to_builtins(view.config), "")
     return flat
+
+
+def _now(view: RunView, key: str, value: Any) -> str:
+    changed = view.setting(key)
+    return f"{changed} (was {_value(value)})" if changed else _value(value)
 
 
 def _value(value: Any) -> str:

@@ -10,6 +10,7 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -29,19 +30,21 @@ from aat_models.events import (
     Started,
     Step,
 )
+from aat_workbench import notes
 from aat_workbench.runs import EventTail, RunFolder, RunStatus, list_runs
 
-__all__ = ["LogLine", "RunView", "Series", "duration", "refresh"]
+__all__ = ["LogLine", "RunView", "Series", "Setting", "duration", "refresh"]
 
 LOG_LINES = 500
 READ_BYTES = 1 << 20
 
 
 class Series(msgspec.Struct):
-    """One metric's points: ``xs`` are optimiser steps and rise."""
+    """One metric's points: ``xs`` are optimiser steps and rise. ``cuts`` counts how often points were taken back."""
 
     xs: list[float] = msgspec.field(default_factory=list[float])
     ys: list[float] = msgspec.field(default_factory=list[float])
+    cuts: int = 0
 
     def add(self, x: float, y: float) -> None:
         self.xs.append(x)
@@ -49,10 +52,19 @@ class Series(msgspec.Struct):
 
     def drop_after(self, x: float) -> None:
         place = bisect_right(self.xs, x)
+        self.cuts += place < len(self.xs)
         del self.xs[place:], self.ys[place:]
 
     def best(self) -> float:
         return max((y for y in self.ys if math.isfinite(y)), default=math.nan)
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """A setting that was changed while the run trained."""
+
+    step: int
+    key: str
+    value: str
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -75,6 +87,8 @@ class RunView:
         self.looked = 0.0
         self.config: Config | None = None
         self.config_error = ""
+        self.notes = notes.Notes()
+        self._noted = (0, 0)
         self._tail: EventTail = EventTail(folder.events_path, limit=READ_BYTES)
         self._stamp = (0, 0)
         self._forget()
@@ -83,8 +97,12 @@ class RunView:
         self.series: dict[str, Series] = {}
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.started: Started | None = None
+        self.settings: list[Setting] = []
         self.progress = ""
+        self._axes = {"epoch": Series(), "time": Series()}
+        self._stages: list[tuple[int, str, float]] = []  # first step, name, epochs before it
         self._begin = 0.0
+        self._idle = 0.0  # seconds since the beginning in which nothing was trained that counts
         self._step = 0
         self._pace: deque[tuple[int, float]] = deque(maxlen=20)
 
@@ -100,6 +118,7 @@ class RunView:
         if status != self.status:
             self.status = status
             self.changed += 1
+        self._read_notes()
         stamp = _stamp(self.folder.events_path)
         if stamp == self._stamp and not self._tail.behind:
             return
@@ -112,6 +131,13 @@ class RunView:
         for record in records:
             self._take(record)
         self.changed += bool(records)
+
+    def _read_notes(self) -> None:
+        stamp = _stamp(self.folder.path / "notes.toml")
+        if stamp != self._noted:
+            self._noted = stamp
+            self.notes = notes.read(self.folder.path)
+            self.changed += 1
 
     @property
     def behind(self) -> bool:
@@ -127,6 +153,7 @@ class RunView:
             self._step = record.step
             for name, value in record.metrics.items():
                 self._of(name).add(record.step, value)
+            self._place(record)
             if record.time:
                 self._pace.append((record.step, record.time))
         elif isinstance(record, Evaluation):
@@ -135,9 +162,7 @@ class RunView:
             figures = " · ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in record.metrics.items())
             self._say(record, f"{record.split}: {figures}", step=record.step)
         elif isinstance(record, Resumed):
-            for series in self.series.values():
-                series.drop_after(record.step)
-            self._pace.clear()
+            self._go_back(record)
             self._say(record, f"goes on from step {record.step}", "primary", record.step)
         else:
             self._take_notice(record)
@@ -154,7 +179,7 @@ class RunView:
         elif isinstance(record, Checkpointed):
             self._say(record, "checkpoint" + (", the best so far" if record.best else ""), "muted", record.step)
         elif isinstance(record, ControlApplied):
-            self._say(record, f"{record.command} {record.value}".strip(), "primary", record.step)
+            self._take_command(record)
         elif isinstance(record, Progress):
             share = f" {record.done}/{record.total}" if record.total else ""
             self.progress = f"{record.message}{share}"
@@ -162,6 +187,33 @@ class RunView:
             self._say(record, "done", "success")
         elif isinstance(record, Failed):
             self._say(record, record.error + (f" ({record.hint})" if record.hint else ""), "error")
+
+    def _take_command(self, record: ControlApplied) -> None:
+        was = f" (was {record.before}" + (f", by {record.by})" if record.by else ")") if record.before else ""
+        self._say(record, f"{record.command} {record.value}".strip() + was, "primary", record.step)
+        key, equals, value = record.value.partition("=")
+        if record.command == "set" and equals:
+            self.settings.append(Setting(record.step, key if "." in key else f"train.{key}", value))
+
+    def _place(self, record: Step) -> None:
+        """Note where a step lies on the other axes: epochs over all stages, and seconds of training."""
+        epochs, times = self._axes["epoch"], self._axes["time"]
+        if not self._stages or self._stages[-1][1] != record.stage:
+            self._stages.append((record.step, record.stage, epochs.ys[-1] if epochs.ys else 0.0))
+        epochs.add(record.step, self._stages[-1][2] + record.epoch)
+        if record.time:
+            times.add(record.step, max(record.time - self._begin - self._idle, times.ys[-1] if times.ys else 0.0))
+
+    def _go_back(self, record: Resumed) -> None:
+        """What was recorded after the step counts no more; neither does the time since then."""
+        for series in (*self.series.values(), *self._axes.values()):
+            series.drop_after(record.step)
+        self.settings = [setting for setting in self.settings if setting.step <= record.step]
+        self._stages = [stage for stage in self._stages if stage[0] <= record.step]
+        times = self._axes["time"].ys
+        if record.time:
+            self._idle = record.time - self._begin - (times[-1] if times else 0.0)
+        self._pace.clear()
 
     def _say(self, record: Event, text: str, level: str = "", step: int | None = None) -> None:
         seconds = max(0.0, record.time - self._begin) if record.time else 0.0
@@ -171,6 +223,14 @@ class RunView:
         return self.series.setdefault(name, Series())
 
     # Figures
+
+    def axis(self, name: str) -> Series | None:
+        """Where each recorded step lies on the axis ``epoch`` or ``time`` (seconds of training); ``None`` for ``step``."""
+        return self._axes.get(name)
+
+    def setting(self, key: str) -> str:
+        """What a dotted key was last set to while training; empty where it is as the config says."""
+        return next((setting.value for setting in reversed(self.settings) if setting.key == key), "")
 
     def figure(self, split: str, name: str) -> float:
         """The best value of an evaluation's figure; the summary's where the events have none."""
@@ -191,10 +251,10 @@ class RunView:
         """Seconds to the end at the pace of the last records; not a number where that is not known."""
         if self.status.state != "running" or len(self._pace) < 2:
             return math.nan
-        (first, begin), (last, end) = self._pace[0], self._pace[-1]
-        if last <= first or end <= begin:
-            return math.nan
-        return max(0, self.status.total - last) * (end - begin) / (last - first)
+        pairs = zip(self._pace, islice(self._pace, 1, None), strict=False)
+        paces = sorted((end - begin) / (last - first) for (first, begin), (last, end) in pairs if last > first)
+        pace = paces[len(paces) // 2] if paces else 0.0  # the middle one: a clock that was set moves one of them
+        return max(0, self.status.total - self._pace[-1][0]) * pace if pace > 0 else math.nan
 
     def printed(self, lines: int = 50, size: int = 16_384) -> list[str]:
         """The end of what the run's process printed: what there is to read where no record says why it ended."""

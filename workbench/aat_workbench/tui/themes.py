@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-__all__ = ["DARK", "FALLBACKS", "LIGHT", "THEMES", "plain", "series_colours"]
+__all__ = ["DARK", "FALLBACKS", "LIGHT", "THEMES", "blend", "plain", "series_colours"]
 
 _DARK_SERIES = ("#56b4e9", "#e69f00", "#2fbf94", "#d98cb8", "#f0e442", "#e0764a", "#8fa3ff", "#b0b8c0")
 _LIGHT_SERIES = ("#0063a3", "#a35c00", "#00755a", "#9c3f78", "#6e6600", "#b34700", "#3f4fc4", "#555c63")
@@ -147,6 +147,14 @@ def plain(variables: dict[str, str], name: str) -> str:
     """The colour ``name`` of a theme's CSS variables as Rich takes it; ``default`` where it is no plain colour."""
     value = variables.get(name, "")
     return value[:7] if value.startswith("#") else "default"
+
+
+def blend(one: str, other: str, share: float) -> str:
+    """``one`` moved ``share`` of the way to ``other``; itself where either is no plain colour."""
+    if not (one.startswith("#") and other.startswith("#")):
+        return one
+    pairs = [(int(one[k : k + 2], 16), int(other[k : k + 2], 16)) for k in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
 def series_colours(variables: dict[str, str]) -> list[str]:

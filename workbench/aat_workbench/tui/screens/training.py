@@ -1,30 +1,42 @@
-"""The Training pane: the runs, their curves over one another, their log and configs; start, pause, stop, delete."""
+"""The Training pane: the runs, their curves over one another, their log and configs.
+
+What is done to a run is in ``run_control``, how curves are drawn in ``run_charts``.
+"""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Grid, Horizontal, Vertical
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher
+from textual.widgets import ContentSwitcher, Input
 
-from aat_datasets.errors import AatError
-from aat_models.config import Config
-from aat_workbench import jobs
+from aat_workbench import queue
+from aat_workbench.terminal import visible
 from aat_workbench.tui import run_view
-from aat_workbench.tui.messages import AttackTarget, GenerateFrom, PaneMessage, RunSelected, TrainOn
-from aat_workbench.tui.overlays import Confirm
-from aat_workbench.tui.pane import Pane, PaneCommand
-from aat_workbench.tui.run_tables import CONFIG_COLUMNS, LOG_COLUMNS, config_rows, log_rows, run_columns, run_row
+from aat_workbench.tui.messages import PaneMessage, RunSelected, TrainOn
+from aat_workbench.tui.pane import PaneCommand
+from aat_workbench.tui.run_tables import (
+    CONFIG_COLUMNS,
+    LOG_COLUMNS,
+    config_rows,
+    log_rows,
+    run_columns,
+    run_fits,
+    run_row,
+)
 from aat_workbench.tui.run_view import RunView
+from aat_workbench.tui.screens.run_charts import SLOTS, RunCharts
+from aat_workbench.tui.screens.run_control import RunControl
 from aat_workbench.tui.screens.training_look import ABOUT, BINDINGS, CSS, ON_A_RUN
-from aat_workbench.tui.widgets.charts import ChartKind, charts_of, curves_of
 from aat_workbench.tui.widgets.curves import CurveChart
+from aat_workbench.tui.widgets.finding import FindLine
 from aat_workbench.tui.widgets.overview import Overview
 from aat_workbench.tui.widgets.table import VirtualTable
 
@@ -32,10 +44,9 @@ __all__ = ["TrainingPane"]
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_PER_LOOK = 0.03  # of the screen's own time
-SLOTS = 8  # runs over one another: as many as there are colours
 
 
-class TrainingPane(Pane):
+class TrainingPane(RunControl, can_focus=False):
     """See the module."""
 
     ABOUT = ABOUT
@@ -45,25 +56,22 @@ class TrainingPane(Pane):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._views: dict[str, RunView] = {}
-        self._ordered: list[RunView] = []
+        self._all: list[RunView] = []
+        self._ordered: list[RunView] = []  # those the filter lets through
+        self._wanted = ""  # the filter
+        self._places: dict[str, int] = {}
         self._pinned: list[str] = []
-        self._slots: dict[str, int] = {}
-        self._first_chart = 0
-        self._charts = charts_of(())
         self._drawn: object = None
         self._timer: Timer | None = None
-        self._demo_log = ""
-        self._awaited = ""  # a run that was started and has not been seen yet
 
     def compose(self) -> ComposeResult:
         with ContentSwitcher(initial="runs-view", id="training-views"):
             with Vertical(id="runs-view"):
                 with Vertical(id="runs-box", classes="box") as box:
                     box.border_title = "Runs"
-                    yield VirtualTable(run_columns(120), id="runs")
-                with Grid(id="charts"):
-                    for place in range(6):
-                        yield CurveChart(id=f"chart-{place}")
+                    yield FindLine("name, tag, dataset, adversary, state …", id="find-run")
+                    yield VirtualTable(run_columns(120), empty="no run fits", id="runs")
+                yield RunCharts(id="charts")
                 with Horizontal(id="below"):
                     with Vertical(id="log-box", classes="box") as box:
                         box.border_title = "Log"
@@ -74,13 +82,11 @@ class TrainingPane(Pane):
             yield Overview(id="overview")
 
     def on_mount(self) -> None:
-        for chart in self.query(CurveChart):
-            chart.add_class("box")
         self._timer = self.set_interval(SECONDS_BETWEEN_LOOKS, self.look, pause=True)
 
     def shown(self) -> None:
         self.look()
-        self._point_at(self.workbench.selected_run)
+        self.go_to(self.workbench.selected_run)
         if self.workbench.mirror is not None and self.workbench.selected_run not in self._views:
             self._awaited = self.workbench.selected_run
         if self._timer is not None:
@@ -92,7 +98,7 @@ class TrainingPane(Pane):
             self._timer.pause()
 
     def focus_first(self) -> None:
-        if self._ordered:
+        if self._all:
             self.focus_on(self.query_one("#runs", VirtualTable))
         else:
             self.focus_on(self.query_one(Overview))
@@ -115,10 +121,12 @@ class TrainingPane(Pane):
         """Read what the runs wrote since the last look, and draw what changed."""
         before = self.run
         shown = [view.name for view in self._shown()]
-        self._ordered, complete = run_view.refresh(self._views, self.workbench.runs_root, shown, SECONDS_PER_LOOK)
+        self._all, complete = run_view.refresh(self._views, self.workbench.runs_root, shown, SECONDS_PER_LOOK)
+        self._places = queue.places(self.workbench.runs_root)
+        self._filter()
         self._pinned = [name for name in self._pinned if name in self._views]
         switcher = self.query_one("#training-views", ContentSwitcher)
-        wanted = "runs-view" if self._ordered else "overview"
+        wanted = "runs-view" if self._all else "overview"
         if switcher.current != wanted:
             had_focus = self.has_focus_within
             switcher.current = wanted
@@ -126,77 +134,67 @@ class TrainingPane(Pane):
             if had_focus:
                 self.focus_first()
         if self._awaited in self._views:
-            self._point_at(self._awaited)
+            self.go_to(self._awaited)
             self._awaited = ""
-        elif before is not None and before.name in self._views:
-            self._point_at(before.name)
+        elif before is not None:
+            self.go_to(before.name)
         self._draw()
         if not complete:
             self.set_timer(0.05, self.look)
 
-    def _point_at(self, name: str) -> None:
+    def go_to(self, name: str) -> None:
         names = [view.name for view in self._ordered]
         if name in names:
             self.query_one("#runs", VirtualTable).cursor = names.index(name)
 
+    def _filter(self) -> None:
+        self._ordered = [view for view in self._all if run_fits(view, self._wanted)]
+
     def _draw(self, force: bool = False) -> None:
         shown = self._shown()
-        self._give_slots(shown)
-        key = ([(v.name, v.changed) for v in self._ordered], [v.name for v in shown], tuple(self._pinned), self.size)
+        charts = self.query_one(RunCharts)
+        charts.give_slots(shown)
+        seen = [(v.name, v.changed, self._places.get(v.name)) for v in self._ordered]
+        key = (seen, [v.name for v in shown], tuple(self._pinned), self.size)
         if key == self._drawn and not force:
             return
         self._drawn = key
-        table = self.query_one("#runs", VirtualTable)
-        table.set_columns(run_columns(self.size.width))
-        most = 12 if self.has_class("-large") else 6 if self.has_class("-short") else 9
-        self.query_one("#runs-box").styles.height = min(most, max(6, len(self._ordered) + 3))
-        names = {view.name for view in shown}
-        table.set_list(
-            [
-                run_row(
-                    view,
-                    self._slots[view.name] if view.name in names else -1,
-                    view.name in self._pinned,
-                    self.size.width,
-                )
-                for view in self._ordered
-            ]
-        )
-        self._draw_charts(shown)
+        self._draw_runs(shown)
+        charts.draw(shown, self._count_of_charts())
         current = self.run
         log = self.query_one("#log", VirtualTable)
         follow = log.cursor >= log.total - 1
         log.set_list(log_rows(current, log.size.width) if current else [])
         if follow:
             log.action_last()
-        self.query_one("#config", VirtualTable).set_list(config_rows(shown, self._slots))
+        config = self.query_one("#config", VirtualTable)
+        config.set_list(config_rows(shown, charts.slots, config.size.width))
 
-    def _give_slots(self, shown: list[RunView]) -> None:
-        """A colour and letter to every charted run; a run keeps its own while it is charted or pinned."""
-        names = [view.name for view in shown]
-        self._slots = {name: slot for name, slot in self._slots.items() if name in names}
-        for name in names:
-            if name not in self._slots:
-                free = [slot for slot in range(SLOTS) if slot not in self._slots.values()]
-                self._slots[name] = free[0] if free else SLOTS - 1
+    def _draw_runs(self, shown: list[RunView]) -> None:
+        table = self.query_one("#runs", VirtualTable)
+        table.set_columns(run_columns(self.size.width))
+        box = self.query_one("#runs-box", Vertical)
+        most = 12 if self.has_class("-large") else 6 if self.has_class("-short") else 9
+        box.styles.height = min(most, max(6, len(self._all) + 3))
+        fewer = f"{len(self._ordered)} of {len(self._all)} · {self._wanted}" if self._wanted else ""
+        box.border_subtitle = Content(visible(fewer))
+        slots = self.query_one(RunCharts).slots
+        names = {view.name for view in shown}
+        table.set_list(
+            [
+                run_row(
+                    view,
+                    slots[view.name] if view.name in names else -1,
+                    view.name in self._pinned,
+                    self.size.width,
+                    self._places.get(view.name, 0),
+                )
+                for view in self._ordered
+            ]
+        )
 
-    def _chart_kinds(self) -> list[ChartKind | None]:
-        """What each of the six chart places shows at this size; ``None`` where the place is not there."""
-        count = 6 if self.has_class("-large") else 2 if self.has_class("-short") else 4
-        charts = self._charts
-        kinds = [charts[(self._first_chart + place) % len(charts)] for place in range(count)]
-        return [*kinds, *([None] * (6 - count))]
-
-    def _draw_charts(self, shown: list[RunView]) -> None:
-        waiting = bool(shown) and shown[0].status.active
-        empty = "nothing recorded yet" if waiting else "this run has no such figures"
-        self._charts = charts_of(shown)
-        for place, kind in enumerate(self._chart_kinds()):
-            chart = self.query_one(f"#chart-{place}", CurveChart)
-            chart.display = kind is not None
-            if kind is not None:
-                chart.border_title = kind.title
-                chart.set_curves(curves_of(kind, shown, self._slots), empty)
+    def _count_of_charts(self) -> int:
+        return 6 if self.has_class("-large") else 2 if self.has_class("-short") else 4
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
@@ -212,26 +210,26 @@ class TrainingPane(Pane):
             if self.run is not None:
                 self.post_message(RunSelected(self.run.name))
 
-    # Actions
+    # Actions: what is shown
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that act on a run are there while there is one."""
-        return action not in ON_A_RUN or bool(self._ordered)
+        return action not in ON_A_RUN or bool(self._all)
 
-    def _with_run(self, act: Callable[[RunView], None]) -> None:
-        """Act on the run under the cursor; what goes wrong is told, not thrown."""
-        view = self.run
-        if view is None:
-            return
-        try:
-            act(view)
-        except AatError as error:
-            self.tell(error)
-        self.look()
+    def action_find(self) -> None:
+        self.query_one(FindLine).begin()
 
-    def tell(self, error: AatError) -> None:
-        """Show an error: what is wrong and what to do."""
-        self.workbench.say(error.message, error.hint, severity="error")
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "find-run":
+            before = self.run
+            self._wanted = event.value.strip()
+            self._filter()
+            if before is not None:
+                self.go_to(before.name)
+            self._draw(force=True)
+
+    def on_find_line_left(self) -> None:
+        self.focus_on(self.query_one("#runs", VirtualTable))
 
     def action_pin(self) -> None:
         view = self.run
@@ -244,10 +242,26 @@ class TrainingPane(Pane):
         self._draw()
 
     def action_view(self) -> None:
-        count = sum(kind is not None for kind in self._chart_kinds())
-        following = self._first_chart + count
-        self._first_chart = following if following < len(self._charts) else 0
+        self.query_one(RunCharts).turn_page()
         self._draw(force=True)
+
+    def action_axis(self) -> None:
+        self.query_one(RunCharts).turn_axis()
+        self._draw(force=True)
+
+    def action_smooth(self) -> None:
+        self.query_one(RunCharts).turn_smoothing()
+        self._draw(force=True)
+
+    @work
+    async def action_metrics(self) -> None:
+        from aat_workbench.tui.metric_picker import MetricPicker
+
+        charts = self.query_one(RunCharts)
+        titles = await self.app.push_screen_wait(MetricPicker(*charts.choices(self._shown())))
+        if titles is not None:
+            charts.chosen = titles
+            self._draw(force=True)
 
     def action_config(self) -> None:
         self.toggle_class("-config")
@@ -260,102 +274,15 @@ class TrainingPane(Pane):
         else:
             self.screen.maximize(self.query_one("#chart-0", CurveChart))
 
-    def action_pause(self) -> None:
-        self._with_run(lambda view: view.folder.send("resume" if view.status.state == "paused" else "pause"))
-
-    def action_stop(self) -> None:
-        self._with_run(lambda view: view.folder.send("stop"))
-
-    def action_checkpoint(self) -> None:
-        self._with_run(lambda view: view.folder.send("checkpoint"))
-
-    def action_resume(self) -> None:
-        def resume(view: RunView) -> None:
-            if view.status.state == "paused":
-                view.folder.send("resume")
-            else:
-                jobs.resume_training(view.folder)
-
-        self._with_run(resume)
-
-    def action_attack(self) -> None:
-        if self.run is not None:
-            self.post_message(AttackTarget(self.run.name))
-
-    def action_generate(self) -> None:
-        if self.run is not None:
-            self.post_message(GenerateFrom(self.run.name))
-
-    @work
-    async def action_delete(self) -> None:
-        view = self.run
-        if view is None:
-            return
-        if view.status.active:
-            self.workbench.say(f"{view.name} is {view.status.state}", "stop it first: s", severity="warning")
-            return
-        question = Confirm(f"Delete {view.name}?", "Its curves, checkpoints and attacks are gone then.")
-        if await self.app.push_screen_wait(question):
-            self._with_run(lambda view: view.folder.remove())
-
-    # New runs
-
-    def action_new_run(self) -> None:
-        self._open_form("")
-
-    @work
-    async def _open_form(self, dataset: str) -> None:
-        from aat_workbench.tui.new_run import NewRun
-
-        try:
-            names = await self.workbench.dataset_names()
-        except AatError as error:
-            self.tell(error)
-            return
-        form = NewRun(self.workbench.runs_root, dataset, names)
-        config = await self.app.push_screen_wait(form)
-        if config is not None:
-            self.start(config)
-
-    @work
-    async def start(self, config: Config) -> None:
-        """Start a training of its own process and put the cursor on it."""
-        try:
-            name = await self.workbench.start_training(config)
-        except AatError as error:
-            self.tell(error)
-            return
-        self._awaited = name
-        self.look()
-
-    def on_overview_new_run(self) -> None:
-        self.action_new_run()
-
-    async def on_overview_demo(self) -> None:
-        if not self._demo_log:
-            try:
-                self._demo_log = await self.workbench.start_demo()
-            except AatError as error:
-                self.tell(error)
-                return
-        self.workbench.say("the demo has started", f"its runs appear here soon; what it says is in {self._demo_log}")
-
     def receive(self, message: PaneMessage) -> None:
         if isinstance(message, TrainOn):
-            self._open_form(message.dataset)
+            self.open_form(message.dataset)
 
     def commands(self) -> Iterable[PaneCommand]:
-        yield PaneCommand("Start a training", "Key n", self.action_new_run)
-        view = self.run
-        if view is None:
-            return
-        if view.status.active:
-            yield PaneCommand("Pause the run, or go on", "Key p", self.action_pause)
-            yield PaneCommand("Stop the run", "Key s; its checkpoint is kept", self.action_stop)
-            yield PaneCommand("Write a checkpoint now", "Key k", self.action_checkpoint)
-        else:
-            yield PaneCommand("Resume the run", "Key r; from its latest checkpoint", self.action_resume)
-            yield PaneCommand("Delete the run", "Key d; asks first", self.action_delete)
-        yield PaneCommand("Attack this run", "Key a", self.action_attack)
-        yield PaneCommand("Generate with this run", "Key g", self.action_generate)
-        yield PaneCommand("Next charts", "Key v", self.action_view)
+        yield from super().commands()
+        if self.run is not None:
+            yield PaneCommand("Next charts", "Key v", self.action_view)
+            yield PaneCommand("Choose charts", "Key o; any figure the runs recorded", self.action_metrics)
+            yield PaneCommand("Curves by step, epoch or time", "Key x", self.action_axis)
+            yield PaneCommand("Smooth the curves", "Key m; more, then not at all", self.action_smooth)
+            yield PaneCommand("Find runs", "Key /", self.action_find)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
+from ..derived import Derived, Looks, at
+from ..run_view import RunView
+from .chart_axis import Mark
 from .curves import Curve
 
-__all__ = ["ChartKind", "charts_of", "curves_of"]
+__all__ = ["ChartKind", "charts_of", "choices_of", "curves_of", "marks_of"]
 
 
 class Metric(NamedTuple):
@@ -83,47 +86,64 @@ CHARTS = (
 )
 
 
-class Points(Protocol):
-    @property
-    def xs(self) -> list[float]: ...
-    @property
-    def ys(self) -> list[float]: ...
-
-
 class Charted(Protocol):
-    """What a chart needs of a run."""
+    """What the choice of charts needs of a run."""
 
     @property
-    def name(self) -> str: ...
-    @property
-    def series(self) -> Mapping[str, Points]: ...
+    def series(self) -> Mapping[str, Any]: ...
 
 
-def charts_of(runs: Sequence[Charted]) -> list[ChartKind]:
-    """The charts these runs are shown in."""
+def charts_of(runs: Sequence[Charted], chosen: Collection[str] | None = None) -> list[ChartKind]:
+    """The charts these runs are shown in; ``chosen`` are the titles of the only ones, ``None`` all that fit."""
+    if chosen is not None:
+        found = [kind for kind in choices_of(runs) if kind.title in chosen]
+        if found:
+            return found
     recorded = {name for run in runs for name in run.series}
     return [kind for kind in CHARTS if not kind.rare or any(metric.name in recorded for metric in kind.metrics)]
 
 
-def curves_of(kind: ChartKind, runs: Sequence[Charted], slots: dict[str, int]) -> list[Curve]:
+def choices_of(runs: Sequence[Charted]) -> list[ChartKind]:
+    """Every chart there can be of these runs: the usual ones, then each figure they recorded that is in none of these."""
+    usual = charts_of(runs)
+    known = {metric.name for kind in CHARTS for metric in kind.metrics}
+    others = dict.fromkeys(name for run in runs for name in run.series if name not in known)
+    return [*usual, *(ChartKind(name, (Metric(name, name.rpartition(".")[2]),)) for name in sorted(others))]
+
+
+def curves_of(
+    kind: ChartKind, runs: Sequence[RunView], slots: dict[str, int], looks: Looks, derived: Derived
+) -> list[Curve]:
     """The chart's curves of these runs, the first run's first; ``slots`` gives each run its colour and letter."""
     curves: list[Curve] = []
     for run in runs[:1] if kind.one_run else runs:
         slot = slots[run.name]
         letter = chr(ord("A") + slot)
         for place, metric in enumerate(kind.metrics):
-            points = run.series.get(metric.name)
-            if points is None or not points.xs:
+            points = derived.of(run, metric.name, looks)
+            if points is None:
                 continue
             curves.append(
                 Curve(
                     metric.label,
-                    points.xs,
-                    points.ys,
+                    *points,
                     colour=place + 2 if kind.one_run else slot,
                     letter=metric.letter if kind.one_run else letter,
                     dotted=metric.dotted,
                     best=metric.best,
+                    raw=run.series[metric.name].ys if looks.smoothing else (),
                 )
             )
     return curves
+
+
+def marks_of(runs: Sequence[RunView], slots: dict[str, int], looks: Looks) -> list[Mark]:
+    """Where settings were changed while these runs trained."""
+    marks: list[Mark] = []
+    for run in runs:
+        axis = run.axis(looks.axis)
+        for setting in run.settings:
+            x = setting.step if axis is None else at(axis, setting.step)
+            key = setting.key.rpartition(".")[2]
+            marks.append(Mark(x, f"{chr(ord('A') + slots[run.name])} {key}={setting.value}", slots[run.name]))
+    return marks

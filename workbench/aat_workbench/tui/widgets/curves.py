@@ -1,7 +1,7 @@
 """A chart of several curves: axes, legend with last and best values, cursor, in a few milliseconds a frame.
 
 A curve's colour says which run it is, its letter says so without colour, a dotted line is the second metric. A value
-that is no number is a gap; an infinite one is marked at the edge.
+that is no number is a gap; an infinite one is marked at the edge. Of a smoothed curve the values themselves lie faint behind it.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -24,15 +24,19 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from ...terminal import utf8_locale
-from ..themes import plain, series_colours
-from .plotting import Canvas, log_ticks, number, rounded, short, thin, ticks
+from ..themes import blend, plain, series_colours
+from .chart_axis import Mark, Window, axis_lines, axis_word, spoken
+from .plotting import Canvas, Scale, between, log_ticks, number, rounded, short, thin
 from .table import clip
 
 __all__ = ["Curve", "CurveChart"]
 
 
 class Curve(msgspec.Struct):
-    """One line of a chart. ``xs`` rises; ``colour`` counts from 0; ``best`` says which value is worth naming."""
+    """One line of a chart. ``xs`` rises; ``colour`` counts from 0; ``best`` says which value is worth naming.
+
+    ``raw`` are the values behind smoothed ``ys``; the best is the best of them.
+    """
 
     label: str
     xs: Sequence[float]
@@ -41,6 +45,7 @@ class Curve(msgspec.Struct):
     letter: str = ""
     dotted: bool = False
     best: Literal["max", "min", ""] = ""
+    raw: Sequence[float] = ()
 
     def at(self, x: float) -> float:
         """The value at the last point not after ``x``; not a number before the first."""
@@ -51,30 +56,38 @@ class Curve(msgspec.Struct):
         return self.ys[-1] if self.ys else math.nan
 
     def best_value(self) -> float:
-        real = [y for y in self.ys if math.isfinite(y)]
+        real = [y for y in self.raw or self.ys if math.isfinite(y)]
         if not real or not self.best:
             return math.nan
         return max(real) if self.best == "max" else min(real)
 
 
-_ASCII = str.maketrans({"·": ".", "∞": "inf", "–": "-"})
+_RAW = 100  # added to the ink of a curve's own values behind its smoothed ones
+_ASCII = str.maketrans({"·": ".", "∞": "inf", "–": "-", "▴": "^"})
 
 
 class Frame(msgspec.Struct):
-    """A drawn chart: its lines of cells, and where the plot lies in them."""
+    """A drawn chart: its lines of cells, where the plot lies in them, and what of x it shows of how much."""
 
     lines: list[list[tuple[str, str]]]
     left: int
     width: int
     low: float
     high: float
+    whole: tuple[float, float] = (0.0, 0.0)
+
+    def x(self, column: int) -> float:
+        return self.low + (self.high - self.low) * column / max(1, self.width - 1)
+
+    def column(self, x: float) -> int:
+        return round((x - self.low) / (self.high - self.low) * (self.width - 1))
 
 
 class CurveChart(Widget, can_focus=True):
-    """See the module. ``set_curves`` shows curves; the cursor reads their values at one x.
+    """See the module. ``set_curves`` shows curves; the cursor reads their values at one x; keys zoom and pan.
 
     Args:
-        unit: what x counts, named at the cursor.
+        unit: what x counts, named at the cursor: step, epoch or time.
         limits: (low, high) that y always includes; ``None`` leaves that end to the data.
         empty: said while there is nothing to draw.
     """
@@ -86,6 +99,20 @@ class CurveChart(Widget, can_focus=True):
         Binding("left", "cursor(-1)", "read left", show=False),
         Binding("right", "cursor(1)", "read right", show=False),
         Binding("escape", "no_cursor", "cursor off", show=False),
+        Binding(
+            "plus,equals_sign",
+            "zoom_x(0.5)",
+            "zoom in",
+            show=False,
+            tooltip="zoom in, on the chart in focus",
+            id="chart.in",
+        ),
+        Binding("minus", "zoom_x(2)", "zoom out", show=False, tooltip="zoom out", id="chart.out"),
+        Binding(
+            "h,shift+left", "pan(-0.25)", "pan left", show=False, tooltip="go left in a zoomed chart", id="chart.left"
+        ),
+        Binding("l,shift+right", "pan(0.25)", "pan right", show=False, tooltip="go right", id="chart.right"),
+        Binding("0", "whole", "all of x", show=False, tooltip="show all of x again", id="chart.whole"),
         Binding("y", "log", "log y", show=False, tooltip="logarithmic y axis on the chart in focus", id="chart.log"),
     ]
 
@@ -105,15 +132,32 @@ class CurveChart(Widget, can_focus=True):
         self._limits = limits
         self._empty = empty
         self._curves: list[Curve] = []
+        self._marks: list[Mark] = []
+        self._smoothing = 0.0
+        self.window = Window()
         self._frame: Frame | None = None
         self._key: object = None
         self._version = 0
         self._ascii = not utf8_locale()
 
-    def set_curves(self, curves: Sequence[Curve], empty: str = "") -> None:
+    def set_curves(self, curves: Sequence[Curve], empty: str = "", marks: Sequence[Mark] = ()) -> None:
         """Show these curves; those whose lists grew since are drawn anew. ``empty`` is said where there are none."""
         self._curves = list(curves)
+        self._marks = list(marks)
         self._empty = empty or self._empty
+        self._version += 1
+        self.refresh()
+
+    def set_axis(self, unit: str, smoothing: float = 0.0) -> None:
+        """What x counts from now on, and how the curves are smoothed, which is named in the border."""
+        if unit != self._unit:
+            self._unit = unit
+            self.window.reset()
+        self._smoothing = smoothing
+        self._tell()
+
+    def _tell(self) -> None:
+        self.border_subtitle = axis_word(self._unit, self._smoothing, self.log_y, self.window.span is not None)
         self._version += 1
         self.refresh()
 
@@ -123,7 +167,7 @@ class CurveChart(Widget, can_focus=True):
         self.refresh()
 
     def watch_log_y(self) -> None:
-        self.refresh()
+        self._tell()
 
     def action_cursor(self, by: int) -> None:
         frame = self._draw()
@@ -136,6 +180,22 @@ class CurveChart(Widget, can_focus=True):
 
     def action_log(self) -> None:
         self.log_y = not self.log_y
+
+    def action_zoom_x(self, factor: float) -> None:
+        """Around the cursor where there is one, else so that the right end stays."""
+        frame = self._draw()
+        if frame.width > 0:
+            at = frame.x(self.cursor) if 0 <= self.cursor < frame.width else frame.high
+            self.window.zoom(factor, at, *frame.whole)
+            self._tell()
+
+    def action_pan(self, share: float) -> None:
+        self.window.pan(share, *self._draw().whole)
+        self._tell()
+
+    def action_whole(self) -> None:
+        self.window.reset()
+        self._tell()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         frame = self._draw()
@@ -157,7 +217,11 @@ class CurveChart(Widget, can_focus=True):
         inks = series_colours(variables)
         segments: list[Segment] = []
         for text, colour in frame.lines[y] if y < len(frame.lines) else []:
-            shade = inks[int(colour) % len(inks)] if colour.isdigit() else plain(variables, colour)
+            if colour.isdigit():
+                shade = inks[int(colour) % _RAW % len(inks)]
+                shade = blend(shade, plain(variables, "background"), 0.6) if int(colour) >= _RAW else shade
+            else:
+                shade = plain(variables, colour)
             segments.append(Segment(text, base + Style(color=shade)))
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
@@ -172,25 +236,31 @@ class CurveChart(Widget, can_focus=True):
         if not curves or size.width < 12 or size.height < 3:
             lines = [[(clip(self._empty, size.width), "faint")]] if not curves else []
             return Frame(lines, 0, 0, 0.0, 0.0)
-        low, high = min(curve.xs[0] for curve in curves), max(curve.xs[-1] for curve in curves)
-        if high <= low:
-            high = low + 1
+        whole = min(curve.xs[0] for curve in curves), max(curve.xs[-1] for curve in curves)
+        if whole[1] <= whole[0]:
+            whole = whole[0], whole[0] + 1
+        low, high = self.window.of(*whole)
+        parts = [part for curve in curves for part in _parts(curve, low, high)]
         plot_height = size.height - (3 if size.height >= 6 else 2)
-        scale, marks = self._scale(curves, max(3, min(6, plot_height // 2)))
-        texts = {scale.row(mark, plot_height): self._tick_text(mark, marks) for mark in marks}
+        scale, ticks = self._scale([part.ys for part in parts], max(3, min(6, plot_height // 2)))
+        texts = {scale.row(tick, plot_height): self._tick_text(tick, ticks) for tick in ticks}
         left = max((len(text) for text in texts.values()), default=0) + 1
         width = max(4, size.width - left - 2)
-        canvas, ends, edges = self._ink(curves, low, high, scale, width, plot_height)
-        frame = Frame([], left, width, low, high)
-        frame.lines.append(self._legend(curves, frame, size.width))
+        canvas, ends, edges = self._ink(parts, low, high, scale, width, plot_height)
+        frame = Frame([], left, width, low, high, whole)
+        marks = [mark for mark in self._marks if low <= mark.x <= high]
+        frame.lines.append(self._legend(curves, frame, size.width, marks))
+        columns = {frame.column(mark.x) for mark in marks}
         for row in range(plot_height):
-            frame.lines.append(self._plot_row(row, texts, canvas, ends, edges, frame))
-        frame.lines.extend(self._x_axis(frame, size.height - len(frame.lines)))
+            frame.lines.append(self._plot_row(row, texts, canvas, ends, edges, frame, columns))
+        below = axis_lines(self._unit, low, high, left, width, marks, self._ascii)
+        rows = size.height - len(frame.lines)
+        frame.lines.extend([_merged(below[0]), below[1]][2 - rows :] if rows > 0 else [])
         return frame
 
-    def _scale(self, curves: list[Curve], most: int) -> tuple[Scale, list[float]]:
+    def _scale(self, values: list[Sequence[float]], most: int) -> tuple[Scale, list[float]]:
         """The scale of y and its ticks; a linear one begins and ends on a tick."""
-        real = [y for curve in curves for y in curve.ys if math.isfinite(y) and (y > 0 or not self.log_y)]
+        real = [y for ys in values for y in ys if math.isfinite(y) and (y > 0 or not self.log_y)]
         low, high = (min(real), max(real)) if real else (0.1, 1.0)
         if not self.log_y:
             low = low if self._limits[0] is None else min(low, self._limits[0])
@@ -241,6 +311,7 @@ class CurveChart(Widget, can_focus=True):
         ends: dict[tuple[int, int], tuple[str, int]],
         edges: dict[tuple[int, int], tuple[str, int]],
         frame: Frame,
+        marked: set[int],
     ) -> list[tuple[str, str]]:
         tick = texts.get(row)
         axis = ("+" if tick else "|") if self._ascii else ("┤" if tick else "│")
@@ -256,39 +327,23 @@ class CurveChart(Widget, can_focus=True):
                 line.append((glyph, str(canvas.ink[row][column])))
             elif column == self.cursor:
                 line.append(("|" if self._ascii else "│", "muted"))
+            elif column in marked:
+                line.append((":" if self._ascii else "┊", "faint"))
             else:
                 line.append((grid, "grid"))
         letter, colour = ends.get((canvas.width, row), ("", 0))
         line.append((letter, str(colour)))
         return _merged(line)
 
-    def _x_axis(self, frame: Frame, rows: int) -> list[list[tuple[str, str]]]:
-        marks = [mark for mark in ticks(frame.low, frame.high, max(2, frame.width // 12)) if mark == round(mark)]
-        step = marks[1] - marks[0] if len(marks) > 1 else 0.0
-        line = ["-" if self._ascii else "─"] * frame.width
-        texts = [" "] * (frame.left + frame.width + 2)
-        free = 0
-        for mark in marks:
-            column = round((mark - frame.low) / (frame.high - frame.low) * (frame.width - 1))
-            line[column] = "+" if self._ascii else "┬"
-            text = short(mark, step)
-            start = min(max(free, frame.left + column - len(text) // 2), len(texts) - len(text))
-            if start >= free:
-                texts[start : start + len(text)] = text
-                free = start + len(text) + 1
-        if free + len(self._unit) + 1 < len(texts):
-            texts[-len(self._unit) :] = self._unit
-        corner = "+" if self._ascii else "└"
-        axis = [(" " * (frame.left - 1), ""), (corner + "".join(line), "faint")]
-        return [axis, [("".join(texts), "muted")]][2 - rows :] if rows > 0 else []
-
-    def _legend(self, curves: list[Curve], frame: Frame, width: int) -> list[tuple[str, str]]:
+    def _legend(self, curves: list[Curve], frame: Frame, width: int, marks: list[Mark]) -> list[tuple[str, str]]:
         """Every curve's letter, name and value: at the cursor, or its last and its best."""
         line: list[tuple[str, str]] = []
         reading = 0 <= self.cursor < frame.width
-        x = frame.low + (frame.high - frame.low) * self.cursor / max(1, frame.width - 1)
+        x = frame.x(self.cursor)
         if reading:
-            line.append((f"{self._unit} {x:.0f}  ", "foreground"))
+            line.append((f"{spoken(self._unit, x, frame.high)}  ", "foreground"))
+            here = [mark for mark in marks if frame.column(mark.x) == self.cursor]
+            line += [(f"▴ {clip(mark.text, min(len(mark.text), 40))}  ", str(mark.colour)) for mark in here]
         names = [curve.letter + ("·" if curve.dotted else "") for curve in curves]
         values = [number(curve.at(x) if reading else curve.last()) for curve in curves]
         bests = ["" if reading else number(curve.best_value()) for curve in curves]
@@ -308,31 +363,14 @@ class CurveChart(Widget, can_focus=True):
         return line + said
 
 
-class Scale(msgspec.Struct):
-    """Values to heights. On a log scale ``low`` and ``high`` become exponents of ten."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        if self.log:
-            self.low, self.high = math.log10(self.low), math.log10(self.high)
-        if self.high - self.low < 1e-12:
-            pad = abs(self.low) * 0.1 or 0.5
-            self.low, self.high = self.low - pad, self.high + pad
-        if self.log:  # what a float can hold
-            self.low, self.high = max(self.low, -307.0), min(self.high, 307.0)
-
-    def share(self, value: float) -> float:
-        """0 at the bottom, 1 at the top; what lies outside is clipped."""
-        at = math.log10(value) if self.log else value
-        return min(1.0, max(0.0, (at - self.low) / (self.high - self.low)))
-
-    def row(self, mark: float, height: int) -> int:
-        """The cell row of a tick, which on a log scale is an exponent."""
-        share = min(1.0, max(0.0, (mark - self.low) / (self.high - self.low)))
-        return round((1 - share) * (4 * height - 1)) // 4
+def _parts(curve: Curve, low: float, high: float) -> list[Curve]:
+    """What of a curve is in view, and the values it smooths, which lie behind it and have no letter."""
+    xs, ys = between(curve.xs, curve.ys, low, high)
+    smoothed = msgspec.structs.replace(curve, xs=xs, ys=ys, raw=())
+    if not curve.raw:
+        return [smoothed]
+    xs, ys = between(curve.xs, curve.raw, low, high)
+    return [smoothed, msgspec.structs.replace(curve, xs=xs, ys=ys, raw=(), letter="", colour=curve.colour + _RAW)]
 
 
 def _free(row: int, column: int, taken: dict[tuple[int, int], tuple[str, int]], height: int) -> int:

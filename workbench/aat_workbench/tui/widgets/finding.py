@@ -10,6 +10,8 @@ from textual.events import Blur
 from textual.message import Message
 from textual.widgets import Input
 
+from ...terminal import visible
+
 __all__ = ["FindLine"]
 
 
@@ -31,6 +33,10 @@ class FindLine(Input):
 
     def __init__(self, placeholder: str, *, id: str) -> None:
         super().__init__(placeholder=placeholder, select_on_focus=False, id=id)
+
+    def validate_value(self, value: str) -> str:
+        """What is pasted may hold anything: a terminal is shown it, and never obeys it."""
+        return visible(value)
 
     def begin(self) -> None:
         """Come up and take the keys."""

@@ -7,10 +7,12 @@ them. Long curves are thinned to the lowest and highest point of every dot colum
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-__all__ = ["Canvas", "block", "log_ticks", "number", "rounded", "short", "thin", "ticks"]
+import msgspec
+
+__all__ = ["Canvas", "Scale", "between", "block", "log_ticks", "number", "rounded", "short", "thin", "ticks"]
 
 # Bits of a Braille cell's eight dots, by row then column.
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -130,6 +132,58 @@ def thin(
                 keep |= {start + part.index(min(real)), start + part.index(max(real))}
             yield from ((xs[place], ys[place]) for place in sorted(keep))
         start = stop
+
+
+def between(
+    xs: Sequence[float], ys: Sequence[float], low: float, high: float
+) -> tuple[Sequence[float], Sequence[float]]:
+    """The part of a curve within ``[low, high]``, cut on the straight line to the next point outside. ``xs`` rises."""
+    if not xs or (xs[0] >= low and xs[-1] <= high):
+        return xs, ys
+    start, stop = bisect_left(xs, low), bisect_right(xs, high)
+    inside, values = list(xs[start:stop]), list(ys[start:stop])
+    if 0 < start < len(xs) and xs[start] > low:
+        inside.insert(0, low)
+        values.insert(0, _on_line(xs, ys, start, low))
+    if 0 < stop < len(xs) and (not inside or inside[-1] < high):
+        inside.append(high)
+        values.append(_on_line(xs, ys, stop, high))
+    return inside, values
+
+
+def _on_line(xs: Sequence[float], ys: Sequence[float], place: int, x: float) -> float:
+    """The value at ``x`` between the points ``place - 1`` and ``place``; not a number beside a gap."""
+    before, after = ys[place - 1], ys[place]
+    if not (math.isfinite(before) and math.isfinite(after)):
+        return math.nan
+    return before + (x - xs[place - 1]) / (xs[place] - xs[place - 1]) * (after - before)
+
+
+class Scale(msgspec.Struct):
+    """Values to heights. On a log scale ``low`` and ``high`` become exponents of ten."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if self.log:
+            self.low, self.high = math.log10(self.low), math.log10(self.high)
+        if self.high - self.low < 1e-12:
+            pad = abs(self.low) * 0.1 or 0.5
+            self.low, self.high = self.low - pad, self.high + pad
+        if self.log:  # what a float can hold
+            self.low, self.high = max(self.low, -307.0), min(self.high, 307.0)
+
+    def share(self, value: float) -> float:
+        """0 at the bottom, 1 at the top; what lies outside is clipped."""
+        at = math.log10(value) if self.log else value
+        return min(1.0, max(0.0, (at - self.low) / (self.high - self.low)))
+
+    def row(self, mark: float, height: int) -> int:
+        """The cell row of a tick, which on a log scale is an exponent."""
+        share = min(1.0, max(0.0, (mark - self.low) / (self.high - self.low)))
+        return round((1 - share) * (4 * height - 1)) // 4
 
 
 class Canvas:
