@@ -139,7 +139,7 @@ def commands() -> Iterator[tuple[str, ...]]:
 
 
 EXPECTED = {
-    "attack", "bench", "data", "demo", "doctor", "engine", "evaluate", "generate", "probe", "report", "runs", "train",
+    "attack", "bench", "data", "demo", "doctor", "engine", "evaluate", "export", "generate", "probe", "report", "runs", "train",
     "watch",
 }  # fmt: skip
 

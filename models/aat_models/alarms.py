@@ -85,12 +85,12 @@ class Alarms:
         self.harmless = self.harmless + 1 if self.searches and (below or idle) else 0
 
     def evaluated(
-        self, step: int, metrics: Mapping[str, float], answers: Sequence[int], look: Callable[[], CloserLook]
+        self, step: int, metrics: Mapping[str, float], answers: Sequence[int], look: Callable[[], CloserLook] | None
     ) -> Iterator[Notice]:
         """What an evaluation on dev gives rise to.
 
         ``answers`` counts how often each class was the answer, empty where nothing was classified; ``look`` takes the
-        closer look, where there is reason to.
+        closer look, where there is reason to (None: there never is).
         """
         loss = metrics.get("decoder_loss", metrics.get("loss"))
         if loss is not None and self.dev.take(step, loss) >= EVALUATIONS:
@@ -102,7 +102,7 @@ class Alarms:
             label = self.labels[max(range(len(answers)), key=answers.__getitem__)]
             told = f"all {sum(answers)} dev texts are answered {label}"
             yield from self._say("collapse", step, f"{told}: lower train.lr, or look at the labels")
-        if "masking" not in self.said and self._suspected(metrics):
+        if look is not None and "masking" not in self.said and self._suspected(metrics):
             yield from self._look(step, look())
 
     def _suspected(self, metrics: Mapping[str, float]) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from aat_datasets.errors import CheckpointError
 from aat_datasets.lexicon import Lexicon
@@ -109,7 +109,7 @@ def build_model(config: Config, table: WordTable, output: WordTable | None, labe
     return TextModel(config.model, table, labels, output)
 
 
-def assign(model: TextModel, weights: dict[str, Tensor], where: Path) -> None:
+def assign(model: nn.Module, weights: dict[str, Tensor], where: Path) -> None:
     """Put weights into a model. Raises CheckpointError naming the first tensor that does not fit."""
     own = model.state_dict()
     for name, tensor in own.items():

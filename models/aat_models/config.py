@@ -19,10 +19,12 @@ from aat_datasets.errors import ConfigError, UnknownNameError
 __all__ = [
     "ADVERSARIES",
     "BOUNDED",
+    "DECODERS",
     "ENCODERS",
     "AdversaryConfig",
     "Config",
     "DataConfig",
+    "LanguageConfig",
     "ModelConfig",
     "SurfaceConfig",
     "TrainConfig",
@@ -30,7 +32,10 @@ __all__ = [
     "dump",
     "from_toml",
     "help_of",
+    "identity",
+    "is_language_model",
     "keys",
+    "writes",
 ]
 
 
@@ -41,8 +46,11 @@ def help(text: str, **limits: Any) -> msgspec.Meta:
 Adversary = Literal[
     "none", "noise", "random", "fgm", "vat", "pgd", "free", "freelb", "smart", "trades", "hotflip", "a2t", "ascc", "ibp", "aat"
 ]  # fmt: skip
-Encoder = Literal["bow", "cnn", "lstm", "gru", "bilstm", "transformer"]
-ENCODERS: tuple[str, ...] = get_args(Encoder)
+Encoder = Literal["bow", "cnn", "lstm", "gru", "bilstm", "transformer", "llama"]
+LANGUAGE_MODELS: tuple[str, ...] = ("llama",)  # have no fixed-length vector: they read and write one text
+Decoder = Literal["none", "lstm", "gru", "transformer"]
+DECODERS: tuple[str, ...] = get_args(Decoder)
+ENCODERS: tuple[str, ...] = tuple(name for name in get_args(Encoder) if name not in LANGUAGE_MODELS)
 ADVERSARIES: tuple[str, ...] = get_args(Adversary)
 BOUNDED: tuple[str, ...] = ("bow", "cnn", "lstm", "gru", "bilstm")  # encoders whose answers can be certified
 
@@ -66,19 +74,41 @@ class DataConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class ModelConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """text → encoder → fixed-length vector → label head and decoder."""
 
-    encoder: Annotated[Encoder, help("what turns words into the fixed-length vector")] = "bilstm"
+    encoder: Annotated[
+        Encoder, help("what turns words into the fixed-length vector; llama: a language model instead, see language")
+    ] = "bilstm"
     embedding: Annotated[int, help("width of a word vector", ge=1)] = 100
     characters: Annotated[bool, help("add hashed character n-grams to each word's vector")] = True
     buckets: Annotated[int, help("rows of the character n-gram table", ge=1)] = 20_000
     hidden: Annotated[
         int, help("width of the encoder's states (bilstm: per direction; cnn: per filter width)", ge=1)
     ] = 128
-    layers: Annotated[int, help("transformer: blocks", ge=1)] = 2
+    layers: Annotated[int, help("transformer: blocks, of the encoder and of the decoder", ge=1)] = 2
     latent: Annotated[int, help("length of the fixed-length vector", ge=1)] = 128
     dropout: Annotated[float, help("share of word-vector and latent cells dropped in training", ge=0, lt=1)] = 0.3
-    decoder: Annotated[Literal["none", "lstm"], help("what writes text from the vector")] = "none"
+    decoder: Annotated[Decoder, help("what writes text from the vector")] = "none"
     decoder_hidden: Annotated[int, help("width of the decoder's state", ge=1)] = 256
     decoder_embedding: Annotated[int, help("width of an output word's vector", ge=1)] = 128
+
+
+class LanguageConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A decoder-only language model in the layout of LLaMA: ``model.encoder = "llama"``."""
+
+    tokenizer: Annotated[
+        Literal["characters", "bpe"],
+        help("what a text is cut into; bpe: byte-level pieces learnt from the train texts"),
+    ] = "characters"
+    vocabulary: Annotated[int, help("bpe: number of pieces", ge=300)] = 4096
+    context: Annotated[int, help("tokens the model sees at once", ge=2)] = 64
+    width: Annotated[int, help("width of the states", ge=2)] = 128
+    layers: Annotated[int, help("blocks", ge=1)] = 4
+    heads: Annotated[int, help("attention heads; they divide the width", ge=1)] = 4
+    key_heads: Annotated[int, help("heads of keys and values, shared by groups of heads; 0: one a head", ge=0)] = 0
+    inner: Annotated[int, help("width inside a block's network; 0: 8/3 of the width, rounded up to 32", ge=0)] = 0
+    tied: Annotated[bool, help("token vectors are also what answers are compared with")] = True
+    theta: Annotated[float, help("base of the rotary positions", gt=1)] = 10_000.0
+    dropout: Annotated[float, help("share of cells dropped in training", ge=0, lt=1)] = 0.0
+    steps: Annotated[int, help("steps of the training; 0: as many as train.epochs makes", ge=0)] = 0
 
 
 class TrainConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -188,6 +218,28 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     train: TrainConfig = msgspec.field(default_factory=TrainConfig)
     surface: SurfaceConfig = msgspec.field(default_factory=SurfaceConfig)
     adversary: AdversaryConfig = msgspec.field(default_factory=AdversaryConfig)
+    language: LanguageConfig = msgspec.field(default_factory=LanguageConfig)
+
+
+def is_language_model(config: Config) -> bool:
+    """Whether the model is one that goes on with a text, without encoder, vector and label head."""
+    return config.model.encoder in LANGUAGE_MODELS
+
+
+def writes(config: Config) -> bool:
+    """Whether the model can generate text."""
+    return is_language_model(config) or config.model.decoder != "none"
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """What a config says, as plain values, for hashes that are kept.
+
+    Keys that came later are left out where they have their defaults: what was measured before they were there counts on.
+    """
+    tree = msgspec.to_builtins(config)
+    if config.language == LanguageConfig():
+        del tree["language"]
+    return tree
 
 
 def keys() -> dict[str, tuple[str, Any, str]]:
@@ -271,7 +323,27 @@ def _convert(tree: dict[str, Any]) -> Config:
             f"model.encoder: {config.model.encoder} cannot be bounded, as adversary ibp asks",
             f"what can be: {', '.join(BOUNDED)}",
         )
+    if is_language_model(config):
+        _check_language(config)
     return config
+
+
+def _check_language(config: Config) -> None:
+    """Raises ConfigError for what a language model cannot be combined with."""
+    wanted = config.language
+    if wanted.width % wanted.heads or (wanted.width // wanted.heads) % 2:
+        raise ConfigError(
+            f"language.heads: {wanted.heads} heads do not divide the width {wanted.width} into even parts"
+        )
+    if wanted.key_heads and wanted.heads % wanted.key_heads:
+        raise ConfigError(f"language.key_heads: {wanted.key_heads} do not divide the {wanted.heads} heads")
+    if config.adversary.name != "none":
+        raise ConfigError(f"adversary.name: {config.adversary.name} does not train a language model", "none does")
+    if config.train.stages != ["encoder"] or config.model.decoder != "none":
+        raise ConfigError(
+            "train.stages, model.decoder: a language model is trained in one stage of its own, and is its own decoder",
+            "leave both as they are by default",
+        )
 
 
 def _explain(text: str, tree: dict[str, Any]) -> str:

@@ -141,12 +141,17 @@ class AttackResult(Base, tag="attack"):
 
 
 class Token(Base, tag="token"):
-    """One generated token: its text as it is appended, its probability, and the likeliest others."""
+    """One generated token: its text as it is appended, its probability and the logarithm of it, and the likeliest tokens there.
+
+    ``row``: which of several texts it belongs to.
+    """
 
     index: int
     text: str
     probability: float
     alternatives: list[tuple[str, float]] = []
+    logprob: float = 0.0
+    row: int = 0
 
 
 class Progress(Base, tag="progress"):

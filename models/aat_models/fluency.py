@@ -117,14 +117,9 @@ class DecoderFluency:
             states.append(state)
             last.append(previous)
             for number in numbers:
-                _, state = self._step(vector, torch.tensor([[previous]]), state)
+                _, state = self._decoder.states(vector, torch.tensor([[previous]]), state)
                 previous = number
         return _Reading(ids, vector, [*states, state], [*last, previous])
-
-    def _step(self, vector: Tensor, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """The decoder's states (B, T, H) at ``ids`` (B, T), without the cost of its answers."""
-        seen = torch.cat([self._decoder.embedding(ids), vector[:, None].expand(len(ids), ids.shape[1], -1)], dim=-1)
-        return self._decoder.lstm(seen, state)
 
     def _log_probabilities(self, reading: _Reading, position: int, rows: list[list[int]]) -> NDArray[np.float64]:
         """The log-probability of each row of words, from the state before ``position`` on, (K,)."""
@@ -134,9 +129,8 @@ class DecoderFluency:
             targets[row, : len(numbers)] = torch.tensor(numbers)
         first = torch.full((k, 1), reading.last[position])
         inputs = torch.cat([first, targets[:, :-1]], dim=1)
-        hidden, cell = reading.states[position]
-        state = hidden.expand(-1, k, -1).contiguous(), cell.expand(-1, k, -1).contiguous()
-        states, _ = self._step(reading.vector, inputs, state)
+        state = self._decoder.rows(reading.states[position], torch.zeros(k, dtype=torch.long))
+        states, _ = self._decoder.states(reading.vector.expand(k, -1), inputs, state)
         answers = torch.log_softmax(self._decoder.out(states).double(), dim=-1)  # (K, T, V)
         chosen = answers.gather(2, targets[:, :, None])[:, :, 0]
         return chosen.masked_fill(targets == PAD, 0.0).sum(dim=1).numpy()

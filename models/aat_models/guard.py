@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from aat_datasets.batching import EncodedSplit
 from aat_datasets.errors import NotFiniteError, TrainingError
 from aat_datasets.vocab import WordTable
 
-__all__ = ["HINT", "Guard"]
+__all__ = ["HINT", "Guard", "words_of"]
 
 HINT = "lower train.lr or adversary.beta; the last checkpoint is kept"
 
@@ -30,13 +30,11 @@ class Guard:
     """Checks a step's figures: at once on a CPU; on a GPU, which would have to be waited for, when asked to.
 
     Args:
-        split: the training split, to say what the batch was.
-        table: its words.
+        describe: says what the text at a place of the training split is, as plain values.
     """
 
-    def __init__(self, split: EncodedSplit, table: WordTable) -> None:
-        self.split = split
-        self.table = table
+    def __init__(self, describe: Callable[[int], dict[str, Any]]) -> None:
+        self._describe = describe
         self._seen: list[_Seen] = []
         self._last: _Seen | None = None
 
@@ -78,17 +76,22 @@ class Guard:
             "stage": one.stage,
             # JSON has no word for these
             "figures": {name: value if math.isfinite(value) else str(value) for name, value in figures.items()},
-            "examples": [self._example(int(place)) for place in one.places],
+            "examples": [self._describe(int(place)) for place in one.places],
         }
         return NotFiniteError(message, HINT, batch)
 
-    def _example(self, place: int) -> dict[str, Any]:
-        """One text: its place in the training split, its row in the dataset's table (−1: it joined from another)."""
-        ids = self.split.text(place).tolist()
+
+def words_of(split: EncodedSplit, table: WordTable) -> Callable[[int], dict[str, Any]]:
+    """Describes texts of words: place in the split, row in the dataset's table (−1: it joined from another), ids, text."""
+
+    def describe(place: int) -> dict[str, Any]:
+        ids = split.text(place).tolist()
         return {
             "place": place,
-            "row": int(self.split.rows[place]),
-            "label": int(self.split.labels[place]),
+            "row": int(split.rows[place]),
+            "label": int(split.labels[place]),
             "ids": ids,
-            "text": " ".join(self.table.word(number) for number in ids),
+            "text": " ".join(table.word(number) for number in ids),
         }
+
+    return describe

@@ -13,12 +13,13 @@ from typing import Any
 
 from aat_datasets.errors import InputError, VictimError
 
-__all__ = ["HuggingFaceModel", "hash_of"]
+__all__ = ["HuggingFaceModel", "hash_of", "library"]
 
 _BATCH = 64
 
 
-def _library() -> Any:
+def library() -> Any:
+    """The package transformers. Raises InputError where it is not installed."""
     try:
         return importlib.import_module("transformers")
     except ImportError as error:
@@ -43,13 +44,13 @@ class HuggingFaceModel:
     """
 
     def __init__(self, place: str) -> None:
-        library = _library()
+        found = library()
         folder = Path(place)
         try:
             # What a folder lacks must be an error, not a download of something of the same name.
             options: dict[str, Any] = {"local_files_only": True} if folder.is_dir() else {}
-            self._tokenizer: Any = library.AutoTokenizer.from_pretrained(place, **options)
-            self._model, info = library.AutoModelForSequenceClassification.from_pretrained(
+            self._tokenizer: Any = found.AutoTokenizer.from_pretrained(place, **options)
+            self._model, info = found.AutoModelForSequenceClassification.from_pretrained(
                 place, output_loading_info=True, **options
             )
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:

@@ -23,9 +23,11 @@ from aat_models.config import Config
 from aat_models.embeddings import StepVectors
 from aat_models.encoders.sharing import SharesPrefixes
 from aat_models.events import Token
-from aat_models.generation import generate
+from aat_models.generation import write
 from aat_models.sampling import Sampling
+from aat_models.spelling import WordSpeller
 from aat_models.text_model import TextModel
+from aat_models.writers import DecoderWriter
 
 __all__ = ["Predictor"]
 
@@ -179,13 +181,22 @@ class Predictor:
 
     def generate(self, text: str, sampling: Sampling | None = None) -> Iterator[Token]:
         """The decoder's words for a text. Raises InputError where the model has no decoder, ConfigError on bad settings."""
+        for _, token in self.generate_many([text], sampling):
+            yield token
+
+    def generate_many(self, texts: Sequence[str], sampling: Sampling | None = None) -> Iterator[tuple[int, Token]]:
+        """The decoder's words for several texts as they come, each with its text's place; every text as it would be alone."""
+        chosen = (sampling or Sampling()).check()
         if self.model.decoder is None or self.output is None:
             raise InputError(
                 "this model has no decoder", "train one: --set model.decoder=lstm --set train.stages=encoder,decoder"
             )
-        with torch.no_grad():
-            vector = self._vector(text)
-        yield from generate(self.model.decoder, vector, self.output, sampling or Sampling())
+        if not texts:
+            return
+        with torch.inference_mode():
+            vectors = torch.cat([self._vector(text) for text in texts])
+        spellers = [WordSpeller(self.output) for _ in texts]
+        yield from write(DecoderWriter(self.model.decoder, vectors), spellers, chosen)
 
     def _tensors(self, words: list[str]) -> tuple[Tensor, Tensor]:
         ids = torch.from_numpy(self.intern(words).astype(np.int64))[None]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aat_datasets.errors import ConfigError
 from aat_models.config import Config
 
-__all__ = ["Stage", "plan", "shortened"]
+__all__ = ["Stage", "plan", "plan_language", "shortened"]
 
 
 class Stage(NamedTuple):
@@ -32,6 +32,11 @@ def plan(config: Config, batches: int, has_decoder: bool) -> list[Stage]:
         stages.append(Stage(name, start, steps))
         start += steps
     return stages
+
+
+def plan_language(config: Config, batches: int) -> list[Stage]:
+    """The one stage of a language model."""
+    return [Stage("language", 0, config.language.steps or max(1, round(config.train.epochs * batches)))]
 
 
 def shortened(stages: list[Stage], step: int) -> list[Stage]:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from aat_datasets.vocab import WordTable
-from aat_models import encoders
+from aat_models import decoders, encoders
 from aat_models.config import ModelConfig
-from aat_models.decoders import LSTMDecoder
+from aat_models.decoders import Decoder
 from aat_models.embeddings import StepVectors, WordEmbedding
 
 __all__ = ["Dropout", "TextModel", "parameter_count"]
@@ -52,7 +52,8 @@ class TextModel(nn.Module):
         self.embedding = WordEmbedding(table, config.embedding, config.characters, config.buckets)
         self.encoder = encoders.build(config)
         self.head = nn.Linear(config.latent, labels) if labels else None
-        self.decoder = LSTMDecoder(output.size, config) if output is not None and config.decoder != "none" else None
+        writes = output is not None and config.decoder != "none"
+        self.decoder: Decoder | None = decoders.build(output.size, config) if output is not None and writes else None
         self.width: torch.dtype | None = None
 
     @property

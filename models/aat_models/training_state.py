@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
@@ -15,29 +15,20 @@ from aat_models import config as configs
 from aat_models.stages import Stage
 
 if TYPE_CHECKING:
-    from aat_models.training import Training
+    from aat_models.loop import Loop
 
 __all__ = ["STRIDE", "restore", "save"]
 
 STRIDE = 1_000_003  # between the seeds of two processes
 
 
-def save(training: Training, folder: Path) -> None:
+def save(training: Loop[Any], folder: Path) -> None:
     """Everything needed to use the model and to go on, into an existing folder."""
-    meta = checkpoint.Meta(step=training.step, labels=training.data.labels, metrics=training.metrics)
-    checkpoint.save_model(
-        folder,
-        training.config,
-        training.average,
-        training.data.table,
-        training.data.output,
-        training.data.lexicon,
-        meta,
-    )
+    training.save_model(folder)
     tensors = {f"model.{name}": tensor for name, tensor in training.model.state_dict().items()}
     moments, groups = checkpoint.flatten(training.optimiser.state_dict())
     tensors |= moments
-    adversary, values = training.adversary.state()
+    adversary, values = training.more_state()
     tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.items()}
     weights, best = training.best.state()
     tensors |= {f"best.{name}": tensor for name, tensor in weights.items()}
@@ -63,7 +54,7 @@ def save(training: Training, folder: Path) -> None:
     )
 
 
-def restore(training: Training, folder: Path) -> None:
+def restore(training: Loop[Any], folder: Path) -> None:
     """Puts a training, freshly made from the same config, where :func:`save` found one. Raises CheckpointError."""
     weights = checkpoint.load_tensors(folder / "model.safetensors")
     checkpoint.assign(training.model, weights, folder / "model.safetensors")
@@ -83,7 +74,7 @@ def restore(training: Training, folder: Path) -> None:
         training.optimiser = training.optimiser_of(training.stage())
         training.optimiser.load_state_dict(checkpoint.unflatten(tensors, values["groups"]))
     adversary = {name: tensor.to(training.device) for name, tensor in _named("adversary.", tensors).items()}
-    training.adversary.restore(adversary, values["adversary"])
+    training.restore_more(adversary, values["adversary"])
     training.sampler.restore(values["sampler"])
     best = {name: tensor.to(training.device) for name, tensor in _named("best.", tensors).items()}
     training.best.restore(best, values["best"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from toy import config, data
 from aat_datasets.batching import pad
 from aat_datasets.errors import ConfigError, InputError
 from aat_datasets.vocab import EOS
-from aat_models.generation import choose, spacing
 from aat_models.predictor import Predictor
 from aat_models.sampling import Sampling
+from aat_models.spelling import spacing
 from aat_models.training import CheckpointDue, Training
 
 
@@ -58,22 +59,15 @@ def test_the_vector_has_the_configured_length(predictor: Predictor) -> None:
     assert predictor.vector("good film").shape == (8,)
 
 
-def test_greedy_takes_the_likeliest_and_sampling_obeys_its_cuts() -> None:
-    logits = torch.tensor([0.1, 2.0, 1.9, -1.0], dtype=torch.double)
-    generator = torch.Generator().manual_seed(0)
-    assert choose(logits, Sampling(greedy=True), generator)[0] == 1
-    drawn = {choose(logits, Sampling(greedy=False), generator)[0] for _ in range(300)}
-    assert drawn == {0, 1, 2, 3}
-    assert {choose(logits, Sampling(greedy=False, top_k=2), generator)[0] for _ in range(100)} == {1, 2}
-    assert {choose(logits, Sampling(greedy=False, top_p=0.01), generator)[0] for _ in range(50)} == {1}
-    cold = [choose(logits, Sampling(greedy=False, temperature=0.01), generator)[0] for _ in range(50)]
-    assert set(cold) == {1}
-    shares = np.mean([choose(logits, Sampling(greedy=False), generator)[0] == 1 for _ in range(4000)])
-    assert shares == pytest.approx(float(torch.softmax(logits, -1)[1]), abs=0.03)
+WRONG = [
+    {"temperature": 0}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}, {"min_p": -0.1}, {"min_p": 1.5}, {"typical": 0},
+    {"repetition_penalty": 0}, {"beams": 0}, {"beams": 3, "greedy": False}, {"max_tokens": 0}, {"stop": ["x", ""]},
+    {"seed": -1}, {"alternatives": -1},
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": 0}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}, {"max_tokens": 0}])
-def test_settings_out_of_range_are_named(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize("wrong", WRONG)
+def test_settings_out_of_range_are_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong)).replace("_", "-")):
         Sampling(**wrong).check()
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         generate,
         load,
         load_dataset,
+        load_language_model,
         surface_of,
         train,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "generate",
     "load",
     "load_dataset",
+    "load_language_model",
     "surface_of",
     "train",
 ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aat_datasets.catalog import Dataset
     from aat_datasets.records import Example
     from aat_models.attacks import Attack, Surface, Victim
+    from aat_models.language_model import LanguageModel
     from aat_models.predictor import Predictor
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "generate",
     "load",
     "load_dataset",
+    "load_language_model",
     "surface_of",
     "train",
 ]
@@ -63,10 +65,28 @@ def train(config: Config, *, resume: bool = False, runs_root: Path | None = None
 
 def load(target: str, *, runs_root: Path | None = None) -> Predictor:
     """The model of ``RUN``, ``RUN@latest``, ``RUN@step-1200`` or a folder. Raises UnknownNameError, CheckpointError."""
+    from aat_datasets.errors import CheckpointError
     from aat_models.predictor import Predictor
     from aat_workbench.runs import resolve_target
 
-    return Predictor.load(resolve_target(target, runs_root))
+    place = resolve_target(target, runs_root)
+    path = place / "config.toml"
+    if path.is_file() and configs.is_language_model(configs.load(path)):
+        raise CheckpointError(f"{target} is a language model", "load_language_model reads it")
+    return Predictor.load(place)
+
+
+def load_language_model(target: str, *, runs_root: Path | None = None) -> LanguageModel:
+    """The language model of a run, named as for ``load``, or of a folder in Hugging Face's layout, ``hf:FOLDER``.
+
+    Raises UnknownNameError, CheckpointError.
+    """
+    from aat_models.language_model import LanguageModel
+    from aat_workbench.runs import resolve_target
+
+    if target.startswith("hf:"):
+        return LanguageModel.load_folder(Path(target.removeprefix("hf:")))
+    return LanguageModel.load(resolve_target(target, runs_root))
 
 
 def surface_of(victim: Victim, kind: str = "words") -> Surface:
@@ -143,11 +163,11 @@ def attribute(model: Predictor, text: str, label: int | None = None) -> tuple[li
     return model.attribute(text, label)
 
 
-def generate(model: Predictor, prompt: str, **sampling: Any) -> Iterator[Token]:
-    """Write text from the prompt's vector, a token at a time.
+def generate(model: Predictor | LanguageModel, prompt: str, **sampling: Any) -> Iterator[Token]:
+    """Write text from the prompt's vector, or go on with the prompt, a token at a time.
 
     Args:
-        sampling: ``greedy``, ``temperature``, ``top_k``, ``top_p``, ``max_tokens``, ``seed``.
+        sampling: what ``aat_models.sampling.Sampling`` has: ``greedy``, ``temperature``, ``top_k``, ``beams`` …
 
     Raises InputError where the model has no decoder, ConfigError naming a setting that is out of range.
     """

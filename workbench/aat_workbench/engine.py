@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -132,6 +132,9 @@ class Engine:
             case protocol.Generate():
                 self._work[request.id] = self._generate(params)
                 return
+            case protocol.Latent():
+                self._work[request.id] = self._latent(params)
+                return
             case protocol.Load():
                 result = self._load(params)
             case protocol.Predict():
@@ -193,6 +196,7 @@ class Engine:
             "step": target.step,
             "has_head": target.has_head,
             "has_decoder": target.has_decoder,
+            "remembers": target.remembers,
             "surface": target.surface_name,
         }
 
@@ -226,7 +230,13 @@ class Engine:
 
     def _generate(self, params: protocol.Generate) -> Work:
         target = self._target(params.target)
-        return (yield from generate(target, params.prompt, params))
+        return (yield from generate(target, params.prompt, params, params.history))
+
+    def _latent(self, params: protocol.Latent) -> Work:
+        from aat_workbench.latent_view import look
+
+        target = self._target(params.target)
+        return (yield from look(target, params))
 
 
 def _recipes() -> list[dict[str, Any]]:
@@ -240,13 +250,11 @@ def _recipes() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def generate(target: Target, prompt: str, sampling: Sampling) -> Work:
+def generate(target: Target, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Work:
     """Tokens one by one; returns ``{text, tokens, tokens_per_second, logprob}``."""
-    import math
-
     text, tokens, logprob = "", 0, 0.0
     seconds = 0.0
-    writing = target.generate(prompt, sampling)
+    writing = target.generate(prompt, sampling, history)
     while True:
         began = time.perf_counter()
         token = next(writing, None)
@@ -255,7 +263,7 @@ def generate(target: Target, prompt: str, sampling: Sampling) -> Work:
             break
         text += token.text
         tokens += 1
-        logprob += math.log(max(token.probability, 1e-30))
+        logprob += token.logprob
         yield [token]
     rate = round(tokens / seconds, 1) if tokens and seconds else 0.0
     return {"text": text, "tokens": tokens, "tokens_per_second": rate, "logprob": round(logprob, 4)}

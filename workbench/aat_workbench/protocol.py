@@ -40,6 +40,7 @@ __all__ = [
     "Changes",
     "Control",
     "Generate",
+    "Latent",
     "Load",
     "Note",
     "Nothing",
@@ -129,8 +130,27 @@ class Attack(AttackRequest, kw_only=True, forbid_unknown_fields=True):
 
 
 class Generate(Sampling, kw_only=True, forbid_unknown_fields=True):
+    """``history``: the turns before the prompt, the oldest first, for a target that ``remembers``."""
+
     target: str
     prompt: str
+    history: list[str] = msgspec.field(default_factory=lambda: list[str]())
+
+
+class Latent(_Params):
+    """A way through a model's vectors: from ``text`` to ``other``, else from ``text`` the way that hurts.
+
+    ``places``: how many there are between two texts; otherwise to which ``lengths`` the vector is moved. ``nearest``: how many
+    training texts are told beside each.
+    """
+
+    target: str
+    text: str
+    other: str = ""
+    places: int = 9
+    lengths: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+    nearest: int = 3
+    max_tokens: int = 40
 
 
 class Cancel(_Params):
@@ -244,6 +264,7 @@ METHODS: dict[str, type[msgspec.Struct]] = {
     "substitutes": Substitutes,
     "attack": Attack,
     "generate": Generate,
+    "latent": Latent,
     "cancel": Cancel,
     "recipes": Recipes,
     "ping": Nothing,

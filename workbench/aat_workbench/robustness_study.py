@@ -160,7 +160,7 @@ def _cell(file: _File, block: Block, encoder: str, method: str, seed: int, attac
         **block.settings, **file.methods[method],
     }  # fmt: skip
     config = in_its_language(configs.apply(Config(), settings))
-    content = msgspec.json.encode([config, attacks, n, file.seed], order="sorted")
+    content = msgspec.json.encode([configs.identity(config), attacks, n, file.seed], order="sorted")
     key = hashlib.sha256(content).hexdigest()[:16]
     return Cell(name, block.dataset, encoder, method, seed, config, attacks, n, block.note, key)
 

@@ -6,6 +6,7 @@
     py:module:function                           your own function: list[str] → (N, C) probabilities
     http://…, https://…                          an endpoint, see http_victim.py
     hf:PATH_OR_ID                                a Hugging Face classifier; needs the extra hf
+    hf:PATH                                      a folder of one that writes text; a LLaMA needs no extra
     builtin:tiny                                 the shipped deterministic victim
 
 Heavy imports happen where a target is opened, not here.
@@ -50,10 +51,12 @@ class Target:
         identity, weights: the checkpoint and a hash of its weights; what a resumed attack must find unchanged.
         attacks: the folder that keeps its attacks.
         labels, step, has_head, has_decoder: of the model.
+        remembers: it answers a turn of a dialogue, and reads what was said before.
         dataset: the dataset it was trained on; empty where that is not known.
         lexicon: the synonyms saved with it; None where there are none.
         unnamed: its classes have numbers only; a dataset gives them names.
         temperatures: what calibration found, by what it was found on.
+        kept: what others made of the model and may want again, by their own names.
         attributions: the methods of ``attribute``, the usual one first.
     """
 
@@ -68,10 +71,12 @@ class Target:
         self.step = 0
         self.has_head = True
         self.has_decoder = False
+        self.remembers = False
         self.dataset = ""
         self.lexicon: Lexicon | None = None
         self.unnamed = False
         self.temperatures: dict[str, float] = {}
+        self.kept: dict[str, Any] = {}
 
     @property
     def labels(self) -> list[str]:
@@ -144,12 +149,25 @@ class Target:
         """
         return None
 
-    def generate(self, prompt: str, sampling: Sampling) -> Iterator[Token]:
-        """Writes text from the prompt's vector. Raises InputError where the model has no decoder."""
+    @property
+    def vectors(self) -> Predictor | None:
+        """The model whose fixed-length vectors can be looked into; None for all targets but trained runs."""
+        return None
+
+    def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
+        """Writes text from the prompt; ``history`` are the turns before it, for a target that remembers.
+
+        Raises InputError where the model writes no text, or knows no turns.
+        """
         raise InputError(
             f"{self.name} has no decoder, so it cannot generate text",
-            "train a model with model.decoder = lstm and the stage decoder or joint",
+            "train a model with model.decoder = lstm and the stage decoder or joint, or with --model llama",
         )
+
+    def only_turn(self, history: Sequence[str]) -> None:
+        """Raises InputError where there are turns before the one at hand."""
+        if history:
+            raise InputError(f"{self.name} reads one text: it cannot be told what was said before", "leave out --chat")
 
 
 class _TinyTarget(Target):
@@ -219,12 +237,17 @@ class _RunTarget(Target):
         margins = text_margins(predictor.model, predictor.intern, texts, labels, substitutes)
         return (margins > SLACK).tolist()
 
+    @property
+    def vectors(self) -> Predictor | None:
+        return self._predictor
+
     def survive_ball(self, texts: Sequence[Sequence[str]], labels: Sequence[int], epsilon: float) -> list[bool] | None:
         return self._predictor.survive_ball(texts, labels, epsilon) if self.has_head else None
 
-    def generate(self, prompt: str, sampling: Sampling) -> Iterator[Token]:
+    def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
         if not self.has_decoder:
             return super().generate(prompt, sampling)
+        self.only_turn(history)
         return self._predictor.generate(prompt, sampling.check())
 
 
@@ -247,6 +270,7 @@ def identify(name: str, runs_root: Path | None = None) -> str:
 
 def open_target(name: str, runs_root: Path | None = None, http: HttpOptions | None = None) -> Target:
     """Loads a target; ``http`` is for endpoints. Raises UnknownNameError, CheckpointError, InputError, VictimError."""
+    from aat_workbench import writing_targets
     from aat_workbench.runs import runs_root as default_root
 
     place = identify(name, runs_root)
@@ -258,7 +282,10 @@ def open_target(name: str, runs_root: Path | None = None, http: HttpOptions | No
         return _foreign(name, kind, others, http)
     checkpoint = Path(place)
     inside = checkpoint.parent.name == "checkpoints" and (checkpoint.parent.parent / "config.toml").is_file()
-    return _RunTarget(name, checkpoint, checkpoint.parent.parent / "attacks" if inside else others)
+    attacks = checkpoint.parent.parent / "attacks" if inside else others
+    if (writer := writing_targets.of_checkpoint(name, checkpoint, attacks)) is not None:
+        return writer
+    return _RunTarget(name, checkpoint, attacks)
 
 
 def _foreign(name: str, kind: str, attacks: Path, http: HttpOptions | None) -> Target:
@@ -268,7 +295,10 @@ def _foreign(name: str, kind: str, attacks: Path, http: HttpOptions | None) -> T
         target.unnamed = True
         return target
     from aat_models.attacks import TextVictim
+    from aat_workbench import writing_targets
 
+    if kind == "hf" and (writer := writing_targets.of_folder(name, attacks)) is not None:
+        return writer
     if kind == "hf":
         from aat_models.huggingface import HuggingFaceModel
 

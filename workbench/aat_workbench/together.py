@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,9 +24,9 @@ from aat_workbench.runs import RunFolder
 from aat_workbench.training import Trainer, claim, drive
 
 if TYPE_CHECKING:
-    from aat_models.data import TrainingData
     from aat_models.distributed import Group
-    from aat_models.training import Training
+    from aat_models.loop import Loop
+    from aat_models.opening import Opened
 
 __all__ = ["train_together"]
 
@@ -63,7 +63,7 @@ class _Lead:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.training: Training | None = None
+        self.training: Loop[Any] | None = None
         self.told = False
 
     def train(
@@ -83,13 +83,11 @@ class _Lead:
         leave(self.group)
 
     def _open(self, config: Config, checkpoint: Path | None) -> Trainer:
-        from aat_models.training import Training
-
-        data = _prepared(config)  # first here alone: the others then find it in the cache
+        opened = _prepared(config)  # first here alone: the others then find it in the cache
         order = _Order(configs.dump(config), str(checkpoint.absolute()) if checkpoint is not None else "")
         self.told = True
         self.group.tell(msgspec.json.encode(order))
-        self.training = Training(config, data, checkpoint, self.group)
+        self.training = opened(checkpoint, self.group)
         return self.training
 
     def _dismiss(self) -> None:
@@ -102,13 +100,12 @@ class _Lead:
 def _follow(group: Group) -> None:
     """Every other rank's work."""
     from aat_models.distributed import leave
-    from aat_models.training import Training
 
     told = group.tell()
     if told:
         order = msgspec.json.decode(told, type=_Order)
         config = configs.from_toml(order.config)
-        training = Training(config, _prepared(config), Path(order.checkpoint) if order.checkpoint else None, group)
+        training = _prepared(config)(Path(order.checkpoint) if order.checkpoint else None, group)
         with Interrupts() as interrupts:  # a signal reaches all of them: rank 0 says what comes of it
             interrupts.wait_for_me = True
             for _ in training.events():
@@ -116,8 +113,8 @@ def _follow(group: Group) -> None:
     leave(group)
 
 
-def _prepared(config: Config) -> TrainingData:
+def _prepared(config: Config) -> Opened:
     from aat_datasets.sources import data_root
-    from aat_models.data import prepare
+    from aat_models.opening import prepare_training
 
-    return prepare(config, data_root() / "_prepared")
+    return prepare_training(config, data_root() / "_prepared")

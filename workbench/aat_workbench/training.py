@@ -53,7 +53,7 @@ class CheckpointDue(Protocol):
 
 
 class Trainer(Protocol):
-    """The core of a training; ``aat_models.training.Training`` is one."""
+    """The core of a training; ``aat_models.loop.Loop`` is one."""
 
     def events(self) -> Iterator[Event | CheckpointDue]:
         """Train, one record after another; ends with ``Done``, or without one where it was stopped."""
@@ -78,10 +78,10 @@ Opener = Callable[[Config, Path | None], Trainer]
 def open_core(config: Config, resume: Path | None) -> Trainer:
     """The trainer of ``aat_models``, with its data prepared; ``resume`` is a checkpoint folder."""
     from aat_datasets.sources import data_root
-    from aat_models.data import prepare
-    from aat_models.training import Training
+    from aat_models.distributed import ALONE
+    from aat_models.opening import prepare_training
 
-    return Training(config, prepare(config, data_root() / "_prepared"), resume)
+    return prepare_training(config, data_root() / "_prepared")(resume, ALONE)
 
 
 def run_training(

@@ -138,6 +138,7 @@ class FakeSession:
         self.delays: dict[str, float] = {}
         self.hold: int | None = None
         self.decoder = True
+        self.remembers = False
         self.fail: VictimError | None = None
         self.labels = LABELS
         self.recipes = RECIPES
@@ -154,7 +155,7 @@ class FakeSession:
         if method == "load":
             return {
                 "target": params["target"], "labels": self.labels, "step": 1200, "has_head": True,
-                "has_decoder": self.decoder, "surface": "dataset",
+                "has_decoder": self.decoder, "remembers": self.remembers, "surface": "dataset",
             }  # fmt: skip
         if method == "predict":
             words = [text.split(" ") for text in params["texts"]]
@@ -174,6 +175,10 @@ class FakeSession:
         self.calls.append((method, params))
         if method == "attack":
             made = FakeStream(self._attack(params), {"examples": params.get("n")}, self.hold)
+        elif method == "latent":
+            made = FakeStream(
+                [Progress(done=128, total=4000, message="reading training texts")], _way(params), self.hold
+            )
         else:
             summary = {"tokens": len(REPLY), "tokens_per_second": 42.0, "logprob": -6.5}
             made = FakeStream(self._generate(), summary, self.hold)
@@ -201,3 +206,18 @@ class FakeSession:
 
     async def close(self) -> None:
         self.calls.append(("close", {}))
+
+
+def _way(params: dict[str, Any]) -> dict[str, Any]:
+    """A way whose text says where it is; between two texts it has as many places as were asked for."""
+    count = params["places"] if params["other"] else len(params["lengths"])
+    places = [step / (count - 1) for step in range(count)] if params["other"] else params["lengths"]
+    near = {"text": f"[b]where[/b] is\x1b[2J it {params['target']}", "label": "refund_status", "similarity": 0.91}
+    points = [
+        {
+            "at": at, "text": f"written at {at:.2f}", "logprob": -0.5, "probabilities": [1 - abs(at) / 4, abs(at) / 4],
+            "distance": abs(at), "nearest": [near, {**near, "label": ""}],
+        }
+        for at in places
+    ]  # fmt: skip
+    return {"labels": ["negative", "positive"], "has_decoder": True, "indexed": 4000, "points": points}

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from textual.widgets import Select
+import pytest
+from textual.widgets import Input, Select
 
 from aat_datasets.errors import EngineError
 from aat_workbench.tui.app import WorkbenchApp
 from aat_workbench.tui.messages import GenerateFrom
 from aat_workbench.tui.screens.adversarial import AdversarialPane
 from aat_workbench.tui.screens.generate import GeneratePane
+from aat_workbench.tui.widgets.field import Choice
+from aat_workbench.tui.widgets.latent import LatentBox, Slider
 
 from ..fixed_run import make_runs
 from .pane_session import REPLY, FakeSession
-from .shell_support import screen_text, sees, until
+from .shell_support import check_cells, screen_text, sees, until
 from .test_adversarial_pane import SIZE
 
 
@@ -42,8 +46,9 @@ async def test_a_reply_streams_with_figures_and_token_probabilities(tmp_path):
         assert not pane.writing and session.streams[0].closed
     (asked,) = session.asked("generate")
     assert asked == {
-        "target": "builtin:tiny", "prompt": "my parcel is late", "greedy": False, "temperature": 0.8, "top_k": 0,
-        "top_p": 1.0, "max_tokens": 64, "seed": 1,
+        "target": "builtin:tiny", "prompt": "my parcel is late", "history": [], "greedy": False, "beams": 1,
+        "temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical": 1.0, "repetition_penalty": 1.0,
+        "max_tokens": 64, "seed": 1,
     }  # fmt: skip
 
 
@@ -156,3 +161,119 @@ async def test_another_pane_can_bring_model_and_prompt(tmp_path):
         await until(pilot, lambda: pane.prompt.has_focus and pane.controls.target == "some-run")
         assert pane.prompt.value == "a ␛ prompt"
         assert pane.prompt.text == "a \x1b prompt"  # what is sent is what was given
+
+
+async def test_a_slider_walks_from_the_prompt_the_way_that_hurts_and_to_another_text(tmp_path):
+    session = FakeSession()
+    async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
+        pane = pilot.app.query_one(GeneratePane)
+        await pilot.press("escape", "l")
+        await sees(pilot, "type a prompt first: i")
+        await pilot.press("i", *"order", "escape", "l", "l")
+        await sees(pilot, "written at -1.00", "from  order", "refund_status")
+        await pilot.press("end")
+        await sees(pilot, "written at 3.00", "at 3.00 · distance 3.00", "positive  .75")
+        await pilot.press("left")
+        await sees(pilot, "written at 2.75")
+        pane.query_one(LatentBox).to.focus()
+        await pilot.press(*"cancel", "enter")
+        await sees(pilot, "written at 0.00", "from ●")
+        await pilot.press("end")
+        await sees(pilot, "written at 1.00", "● to")
+        assert [call["other"] for call in session.asked("latent")] == ["", "cancel"]
+        check_cells(pilot.app)
+        await pilot.press("l")
+        await until(pilot, lambda: not pane.has_class("-latent"))
+        assert pane.tokens.has_focus
+
+
+async def test_both_models_are_walked_side_by_side(tmp_path):
+    make_runs(tmp_path)
+    async with app_on(tmp_path, FakeSession()).run_test(size=(160, 45)) as pilot:
+        pane = pilot.app.query_one(GeneratePane)
+        pane.query_one("#other", Choice).set("builtin:tiny")
+        pane.prompt.put("order")
+        pane.action_latent()
+        await until(pilot, lambda: screen_text(pilot.app).count("written at -1.00") == 2)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50), (60, 16)])
+async def test_no_size_breaks_the_vector(tmp_path, size):
+    async with app_on(tmp_path, FakeSession()).run_test(size=size) as pilot:
+        pane = pilot.app.query_one(GeneratePane)
+        pane.prompt.put("where is [b]it[/b]\x1b[2J")
+        pane.action_latent()
+        await until(pilot, lambda: len(pane.query_one(Slider).places) > 1)
+        await pilot.press("right")
+        check_cells(pilot.app)
+
+
+async def test_a_preset_sets_what_it_speaks_of_and_the_rest_to_nothing(tmp_path):
+    session = FakeSession()
+    async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
+        pane = pilot.app.query_one(GeneratePane)
+        pane.query_one("#preset", Choice).set("lively")
+        await pilot.pause()
+        await send(pilot, "hello")
+        await sees(pilot, "temp 1.2, min-p 0.1, seed 1")
+        pane.query_one("#preset", Choice).set("search")
+        await pilot.pause()
+        await until(pilot, lambda: not pane.writing)
+        await send(pilot, "again")
+        await until(pilot, lambda: len(session.asked("generate")) == 2)
+    lively, search = session.asked("generate")
+    assert (lively["temperature"], lively["min_p"], lively["beams"]) == (1.2, 0.1, 1)
+    assert (search["temperature"], search["min_p"], search["beams"], search["greedy"]) == (0.8, 0.0, 4, False)
+
+
+async def test_a_chat_remembers_the_turns_from_where_it_began(tmp_path):
+    session = FakeSession()
+    session.remembers = True
+    written = "".join(REPLY).strip()
+    async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
+        pane = await send(pilot, "before the chat")
+        await until(pilot, lambda: not pane.writing)
+        await pilot.press("escape", "c")
+        await sees(pilot, "the turns from here on are remembered")
+        for count, text in enumerate(("one", "two", "three"), 2):
+            await send(pilot, text)
+            await until(pilot, lambda count=count: not pane.writing and len(session.asked("generate")) == count)
+        await pilot.press("escape", "c")
+        await send(pilot, "after")
+        await until(pilot, lambda: len(session.asked("generate")) == 5)
+    assert [call["history"] for call in session.asked("generate")] == [
+        [], [], ["one", written], ["one", written, "two", written], [],
+    ]  # fmt: skip
+
+
+async def test_a_model_that_reads_one_text_is_told_the_last_turn_alone(tmp_path):
+    session = FakeSession()
+    async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
+        pane = pilot.app.query_one(GeneratePane)
+        pane.action_chat()
+        for count, text in enumerate(("one", "two"), 1):
+            await send(pilot, text)
+            await until(pilot, lambda count=count: not pane.writing and len(session.asked("generate")) == count)
+        await sees(pilot, "reads this turn alone")
+    assert [call["history"] for call in session.asked("generate")] == [[], []]
+
+
+async def test_a_transcript_is_written_to_a_file(tmp_path):
+    session = FakeSession()
+    async with app_on(tmp_path, session).run_test(size=SIZE, notifications=True) as pilot:
+        await pilot.press("escape", "e")
+        await sees(pilot, "There is nothing to export yet")
+        pane = await send(pilot, "where is [b]it[/b] now\x1b[2J")
+        await until(pilot, lambda: not pane.writing and bool(session.asked("generate")))
+        for name in ("talk.md", "talk.jsonl"):
+            pane.action_export()
+            await sees(pilot, "Export the transcript to")
+            pilot.app.screen.query_one(Input).value = str(tmp_path / name)
+            await pilot.press("enter")
+            await until(pilot, lambda path=tmp_path / name: path.is_file())
+            await until(pilot, lambda: len(pilot.app.screen_stack) == 1)
+    plain = (tmp_path / "talk.md").read_text()
+    assert plain.startswith("> where is [b]it[/b]") and "\x1b" not in plain and "".join(REPLY).strip() in plain
+    (turn,) = [json.loads(line) for line in (tmp_path / "talk.jsonl").read_text().splitlines()]
+    assert turn["prompt"].startswith("where is [b]it[/b]") and turn["replies"][0]["text"] == "".join(REPLY)
+    assert turn["replies"][0]["tokens_per_second"] == 42.0

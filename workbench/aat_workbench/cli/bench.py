@@ -233,6 +233,57 @@ def data(
     print_table(["measured", "seen", "committed"], rows_of(figures))
 
 
+@app.command("generate")
+def generate(
+    against: Annotated[
+        str, typer.Option("--against", metavar="PEER", help="transformers (the extra hf); default none")
+    ] = "",
+    sizes: Annotated[str, typer.Option("--sizes", metavar="NAME,…", help="of the model: small, medium, large")] = (
+        "small,medium,large"
+    ),
+    batches: Annotated[str, typer.Option("--batches", metavar="N,…", help="texts written side by side")] = "1,16",
+    tokens: Annotated[int, typer.Option("--tokens", min=1, max=400, help="tokens of each text")] = 64,
+    dtype: Annotated[str, typer.Option("--dtype", help="type of the weights: float32 or bfloat16")] = "float32",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="counted rounds")] = 5,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Writing text on one thread: our loop on a LLaMA's weights, against transformers' generate on the same ones.
+
+    Committed: at least the speed of transformers, batch 1 and 16; aim: 1.5 times it.
+    """
+    from aat_workbench.generate_bench import bench_generate
+
+    counts = _names(batches)
+    if not counts or not all(count.isdecimal() and int(count) for count in counts):
+        raise InputError(f"--batches: expected numbers, got {batches!r}", "for example: --batches 1,16")
+    told = bench_generate(
+        _names(sizes), against=against, batches=[int(count) for count in counts], tokens=tokens, dtype=dtype,
+        rounds=rounds,
+    )  # fmt: skip
+    figures = _figures(told, quiet)
+    if json:
+        emit(figures)
+    else:
+        print_table(_WRITING_COLUMNS, [_writing_row(row) for row in figures["rows"]])
+
+
+_WRITING_COLUMNS = [
+    "size", "weights", "batch", "tokens/s", "told, tokens/s", "peer, tokens/s", "speed over peer", "CPU over peer",
+    "told over peer", "equal",
+]  # fmt: skip
+
+
+def _writing_row(row: dict[str, Any]) -> tuple[object, ...]:
+    over = row.get("theirs_over_ours", {})
+    told = row["theirs"]["wall"] / row["told"]["wall"] if over else None
+    return (
+        row["size"], row["parameters"], row["batch"], row["ours"]["tokens_per_second"],
+        row["told"]["tokens_per_second"], row["theirs"]["tokens_per_second"] if over else None,
+        over.get("wall"), over.get("cpu"), told, row.get("equal"),
+    )  # fmt: skip
+
+
 def _train_rows(figures: dict[str, Any]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
 

@@ -1,10 +1,10 @@
-"""``aat-workbench generate``: text from a model's decoder."""
+"""``aat-workbench generate``: text from a model's decoder, or a language model's answers in a dialogue."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,15 +25,18 @@ Writing = Generator[list[Event], None, Any]
 
 
 def generate(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="a run or a run's folder, trained with a decoder")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TARGET", help="a run or its folder, with a decoder or a language model; hf:FOLDER"),
+    ],
     prompt: Annotated[
-        str | None, typer.Option("--prompt", help="the text to answer; none: a line each of stdin")
+        str | None, typer.Option("--prompt", help="the text to answer or go on with; none: a line each of stdin")
     ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="print each token as it comes")] = False,
     greedy: Annotated[
         bool | None,
         typer.Option(
-            "--greedy/--sample", help="likeliest token, or drawn; default: drawn where a setting below is given"
+            "--greedy/--sample", help="likeliest token, or drawn; default: drawn where a setting that draws is given"
         ),
     ] = None,
     temperature: Annotated[
@@ -41,46 +44,73 @@ def generate(
     ] = None,
     top_k: Annotated[int | None, typer.Option("--top-k", help="draw from this many likeliest tokens; 0: all")] = None,
     top_p: Annotated[float | None, typer.Option("--top-p", help="draw from this share of probability; 1: all")] = None,
+    min_p: Annotated[
+        float | None, typer.Option("--min-p", help="draw tokens at least this share as likely as the likeliest; 0: all")
+    ] = None,
+    typical: Annotated[
+        float | None, typer.Option("--typical", help="draw from this share of the most typical tokens; 1: all")
+    ] = None,
+    repetition_penalty: Annotated[
+        float, typer.Option("--repetition-penalty", help="above 1: tokens the text holds already are less likely")
+    ] = 1.0,
+    beams: Annotated[
+        int, typer.Option("--beams", min=1, help="texts written side by side, of which the likeliest is kept")
+    ] = 1,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="stop after this many tokens")] = 60,
+    stop: Annotated[list[str] | None, typer.Option("--stop", help="stop before this text; may be repeated")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="seed of the draws; default 0")] = None,
+    chat: Annotated[
+        bool, typer.Option("--chat", help="each line is a turn, answered at once; a language model reads those before")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     host: OnHost = "",
 ) -> None:
-    """Write text from the fixed-length vector of a prompt; one object a prompt with --json."""
+    """Write text: a decoder from a prompt's vector, a language model after it; one object a prompt with --json."""
     from aat_models.sampling import Sampling
 
-    prompts = given_texts([prompt] if prompt is not None else None)
-    drawn = any(setting is not None for setting in (temperature, top_k, top_p, seed))
+    prompts = _turns(prompt) if chat else given_texts([prompt] if prompt is not None else None)
+    drawn = any(setting is not None for setting in (temperature, top_k, top_p, min_p, typical, seed))
     sampling = Sampling(
         greedy=not drawn if greedy is None else greedy,
         temperature=1.0 if temperature is None else temperature,
         top_k=top_k or 0,
         top_p=1.0 if top_p is None else top_p,
+        min_p=min_p or 0.0,
+        typical=1.0 if typical is None else typical,
+        repetition_penalty=repetition_penalty,
+        beams=beams,
         max_tokens=max_tokens,
+        stop=stop or [],
         seed=seed or 0,
-    )
-    with _writer(host, target, sampling, quiet=quiet) as write:
+    ).check()
+    with _writer(host, target, sampling, quiet=quiet) as (write, remembers):
+        if chat and not remembers:
+            say(f"{target} answers each line by itself: it does not read what was said before", quiet=quiet)
+        history: list[str] = []
         for text in prompts:
-            summary = _written(write(text), stream=stream and not json)
+            summary = _written(write(text, history), stream=(stream or chat) and not json)
+            if chat and remembers:
+                history += [text, summary["text"]]
             if json:
                 emit(summary)
                 continue
-            print("" if stream else visible(summary["text"].strip(), lines=True), flush=True)
-            say(f"{summary['tokens']} tokens, {summary['tokens_per_second']:.0f} a second", quiet=quiet)
+            print("" if stream or chat else visible(summary["text"].strip(), lines=True), flush=True)
+            say(f"{summary['tokens']} tokens, {summary['tokens_per_second']:.0f} a second", quiet=quiet or chat)
 
 
 @contextmanager
 def _writer(
     host: str, target: str, sampling: Sampling, *, quiet: bool
-) -> Generator[Callable[[str], Writing], None, None]:
-    """Writes from a prompt, here or on another host."""
+) -> Generator[tuple[Callable[[str, Sequence[str]], Writing], bool], None, None]:
+    """Writes from a prompt and the turns before it, here or on another host; and whether it reads those turns."""
     if host:
         from aat_workbench.cli.hosting import there
         from aat_workbench.cli.there import generating as writing
 
         with there(host, quiet=quiet) as connection:
-            yield lambda prompt: writing(connection, target, prompt, sampling)
+            remembers = bool(connection.call("load", target=target).get("remembers"))
+            yield lambda prompt, history: writing(connection, target, prompt, sampling, history), remembers
         return
     from aat_workbench.engine import generate as generating
     from aat_workbench.targets import open_target
@@ -88,7 +118,7 @@ def _writer(
 
     os.environ.update(thread_settings())
     opened = open_target(target)
-    yield lambda prompt: generating(opened, prompt, sampling)
+    yield lambda prompt, history: generating(opened, prompt, sampling, history), opened.remembers
 
 
 def _written(work: Writing, *, stream: bool) -> dict[str, Any]:
@@ -103,3 +133,19 @@ def _written(work: Writing, *, stream: bool) -> dict[str, Any]:
                 assert isinstance(event, Token)
                 sys.stdout.write(visible(event.text, lines=True))
             sys.stdout.flush()
+
+
+def _turns(prompt: str | None) -> Iterator[str]:
+    """The user's turns as they come: ``prompt`` alone, else line by line."""
+    if prompt is not None:
+        yield from given_texts([prompt])
+        return
+    asked = sys.stdin.isatty()
+    while True:
+        if asked:
+            print("> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if line.strip():
+            yield line.rstrip("\n")

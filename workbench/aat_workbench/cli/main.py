@@ -19,8 +19,10 @@ from aat_workbench.cli.demo import demo
 from aat_workbench.cli.doctor import doctor
 from aat_workbench.cli.engine import engine
 from aat_workbench.cli.evaluate import evaluate
+from aat_workbench.cli.export import export
 from aat_workbench.cli.generate import generate
 from aat_workbench.cli.hosting import OnHost
+from aat_workbench.cli.latent import latent
 from aat_workbench.cli.opening import complain, open_pane
 from aat_workbench.cli.probe import probe
 from aat_workbench.cli.report import report
@@ -74,6 +76,8 @@ app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("probe")(probe)
 app.command("generate")(generate)
+app.command("latent")(latent)
+app.command("export")(export)
 app.command("serve")(serve)
 app.command("engine")(engine)
 app.add_typer(bench_app, name="bench")

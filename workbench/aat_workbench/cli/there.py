@@ -76,10 +76,11 @@ def probing(connection: Connection, target: str, text: str, request: AttackReque
 
 
 def generating(
-    connection: Connection, target: str, prompt: str, sampling: Sampling
+    connection: Connection, target: str, prompt: str, sampling: Sampling, history: Sequence[str] = ()
 ) -> Generator[list[Event], None, Any]:
     """The tokens of one reply as they come; the generator's value is its summary."""
-    happening = connection.events("generate", target=target, prompt=prompt, **msgspec.to_builtins(sampling))
+    settings = msgspec.to_builtins(sampling)
+    happening = connection.events("generate", target=target, prompt=prompt, history=list(history), **settings)
     for event in happening:
         if isinstance(event, Token):
             yield [event]

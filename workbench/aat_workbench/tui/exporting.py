@@ -1,4 +1,4 @@
-"""What the results table shows, as a file: CSV for a spreadsheet, JSONL for a program."""
+"""What a pane shows as a file: results as CSV or JSONL, transcripts as Markdown or JSONL."""
 
 from __future__ import annotations
 
@@ -13,11 +13,22 @@ from aat_datasets.errors import InputError
 from aat_models.events import AttackResult
 
 from ..durable import replace
+from ..terminal import visible
+from .widgets.replies import Turn
 from .widgets.results import label_name
 
-__all__ = ["SUFFIXES", "file_name", "no_place", "write_results", "write_text"]
+__all__ = [
+    "SUFFIXES",
+    "TRANSCRIPT_SUFFIXES",
+    "file_name",
+    "no_place",
+    "write_results",
+    "write_text",
+    "write_transcript",
+]
 
 SUFFIXES = (".csv", ".jsonl")
+TRANSCRIPT_SUFFIXES = (".md", ".jsonl")
 
 
 def file_name(*parts: str) -> str:
@@ -53,6 +64,35 @@ def write_results(path: Path, results: Sequence[AttackResult], labels: Sequence[
         writer.writerows([row[name] if name != "edits" else _edits(row) for name in _COLUMNS] for row in rows)
         content = lines.getvalue()
     write_text(path, content)
+
+
+def write_transcript(path: Path, turns: Sequence[Turn]) -> None:
+    """Write prompts with their replies; the suffix says how. Raises InputError."""
+    if path.suffix.lower() == ".jsonl":
+        write_text(path, "".join(json.dumps(_turn(turn)) + "\n" for turn in turns))
+        return
+    parts: list[str] = []
+    for turn in turns:
+        parts.append(_quoted(turn.prompt))
+        for reply in turn.replies:
+            parts.append(f"**{reply.side}** {reply.target} · {reply.settings}")
+            parts.append("    " + visible(reply.problem or reply.text.strip(), lines=True).replace("\n", "\n    "))
+    write_text(path, "\n\n".join(parts) + "\n")
+
+
+def _quoted(text: str) -> str:
+    return "> " + visible(text, lines=True).replace("\n", "\n> ")
+
+
+def _turn(turn: Turn) -> dict[str, object]:
+    replies = [
+        {
+            "side": reply.side, "target": reply.target, "settings": reply.settings, "text": reply.text,
+            "problem": reply.problem, "tokens": len(reply.tokens), **reply.summary,
+        }
+        for reply in turn.replies
+    ]  # fmt: skip
+    return {"prompt": turn.prompt, "replies": replies}
 
 
 def write_text(path: Path, content: str) -> None:

@@ -22,10 +22,13 @@ from ..messages import GenerateFrom, PaneMessage, ProbeText
 from ..pane import Pane, PaneCommand
 from ..widgets.bars import ProbabilityBars, decimal
 from ..widgets.heat import TokenFlow
+from ..widgets.latent import LatentBox, Slider
 from ..widgets.painted import clip
 from ..widgets.prompt import PromptInput
 from ..widgets.replies import Reply, Transcript, shown, token_words
 from ..widgets.sampling import SamplingControls
+from .latent_looking import LatentLooking
+from .taking import Taking
 
 __all__ = ["GeneratePane"]
 
@@ -46,6 +49,9 @@ class GeneratePane(Pane):
         Binding("i", "prompt", "prompt", id="generate.prompt"),
         Binding("p", "probe", "probe this text", id="generate.probe"),
         Binding("r", "next_reply", "other reply", id="generate.reply"),
+        Binding("l", "latent", "vector", id="generate.latent", tooltip="what lies around the prompt's vector"),
+        Binding("c", "chat", "chat", id="generate.chat", tooltip="each prompt goes on from the turns before"),
+        Binding("e", "export", "export", id="generate.export"),
         Binding("t", "target", "choose model", id="generate.target"),
         Binding("x,escape", "stop", "stop", id="generate.stop", key_display="x"),
     ]
@@ -64,9 +70,14 @@ class GeneratePane(Pane):
     GeneratePane #prompt-box > Horizontal { height: 1; }
     GeneratePane #prompt-box .prompt { width: 2; color: $primary; text-style: bold; }
     GeneratePane #prompt-box PromptInput { width: 1fr; background: transparent; padding: 0; }
+    GeneratePane #latent-box { height: 60%; min-height: 8; display: none; }
+    GeneratePane.-latent #tokens-box { display: none; }
+    GeneratePane.-latent #latent-box { display: block; }
     GeneratePane.-wide #middle { layout: horizontal; }
     GeneratePane #middle { height: 1fr; }
-    GeneratePane.-wide #transcript-box, GeneratePane.-wide #tokens-box { width: 1fr; height: 1fr; }
+    GeneratePane.-wide #transcript-box, GeneratePane.-wide #tokens-box, GeneratePane.-wide #latent-box {
+        width: 1fr; height: 1fr;
+    }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -76,6 +87,9 @@ class GeneratePane(Pane):
         self._grown: list[Reply] = []
         self._shown: Reply | None = None
         self._redraw: Timer | None = None
+        self._taking = Taking(self)
+        self.chatting = False
+        self._begun = 0
 
     def compose(self) -> ComposeResult:
         yield SamplingControls(self.workbench.runs_root, id="controls")
@@ -87,6 +101,8 @@ class GeneratePane(Pane):
                 with Vertical(id="alternatives"):
                     yield Static("", id="alternatives-title", markup=False)
                     yield ProbabilityBars(most=8, id="alternative-bars")
+            with Vertical(id="latent-box", classes="box"):
+                yield LatentBox(id="latent")
         with Vertical(id="prompt-box", classes="box"), Horizontal():
             yield Static("›", classes="prompt", markup=False)
             yield PromptInput(id="prompt")
@@ -95,7 +111,10 @@ class GeneratePane(Pane):
         self.query_one("#transcript-box").border_title = Text(" Transcript ")
         self.query_one("#tokens-box").border_title = Text(" Tokens ")
         self.query_one("#tokens-box").border_subtitle = Text(" beneath: probability; the hotter, the less likely ")
+        self.query_one("#latent-box").border_title = Text(" Vector ")
+        self.query_one("#latent-box").border_subtitle = Text(" ← → along the way · enter in 'to' walks there ")
         self.query_one("#prompt-box").border_title = Text(" Prompt ")
+        self._latent = LatentLooking(self, self.query_one(LatentBox))
         self._redraw = self.set_interval(REDRAW, self._flush, pause=True)
 
     def on_resize(self) -> None:
@@ -146,8 +165,12 @@ class GeneratePane(Pane):
 
     def commands(self) -> Iterable[PaneCommand]:
         yield PaneCommand("Prompt", "Type a prompt", self.action_prompt)
+        yield PaneCommand("Vector", "Walk from the prompt to another text, or the way that hurts", self.action_latent)
         if self.writing:
             yield PaneCommand("Stop", "What was written is kept", self.action_stop)
+        yield PaneCommand("Chat", "Go on from the turns before, or begin anew with every prompt", self.action_chat)
+        if self.transcript.replies:
+            yield PaneCommand("Export the transcript", "Markdown to read, JSONL for a program", self.action_export)
         if self._shown is not None and self._shown.tokens:
             yield PaneCommand("Probe this text", "Put the reply into the probe", self.action_probe)
 
@@ -165,6 +188,7 @@ class GeneratePane(Pane):
             return
         models = [("A", self.controls.target), ("B", self.controls.other)]
         told_settings = self.controls.told()
+        histories = {side: self._history(side) for side, _ in models}
         replies = [Reply(side, target, event.text, told_settings) for side, target in models if target]
         self.prompt.remember(event.text)
         self._live = list(replies)
@@ -173,19 +197,25 @@ class GeneratePane(Pane):
         assert self._redraw is not None
         self._redraw.resume()
         for reply in replies:
-            self.run_worker(self._write(reply, params), group="generate")
+            self.run_worker(self._write(reply, params, histories[reply.side]), group="generate")
 
-    async def _write(self, reply: Reply, params: dict[str, Any]) -> None:
+    async def _write(self, reply: Reply, params: dict[str, Any], history: list[str]) -> None:
         ended = "stopped"
         try:
-            if not (await self.asking.load(reply.target)).get("has_decoder"):
+            loaded = await self.asking.load(reply.target)
+            if history and not loaded.get("remembers"):
+                history = []
+                reply.settings += ", reads this turn alone"
+            if not loaded.get("has_decoder"):
                 reply.problem = (
                     f"{reply.target} has no decoder: it was trained to classify, so it cannot write. "
                     "Choose a model trained on texts with replies (data list shows which datasets have them)."
                 )
                 ended = "no decoder"
                 return
-            stream = self.workbench.session.stream("generate", target=reply.target, prompt=reply.prompt, **params)
+            stream = self.workbench.session.stream(
+                "generate", target=reply.target, prompt=reply.prompt, history=history, **params
+            )
             try:
                 async for event in stream:
                     if isinstance(event, Token):
@@ -217,7 +247,7 @@ class GeneratePane(Pane):
         if self.writing:
             self.workers.cancel_group(self, "generate")
         elif self.prompt.has_focus:
-            self.focus_on(self.tokens)
+            self.focus_on(self.query_one(Slider) if self.has_class("-latent") else self.tokens)
 
     def _flush(self) -> None:
         grown, self._grown = self._grown, []
@@ -273,6 +303,58 @@ class GeneratePane(Pane):
     def action_prompt(self) -> None:
         """Type a prompt."""
         self.focus_on(self.prompt)
+
+    def action_latent(self) -> None:
+        """Show what lies around the vector of the prompt, or the tokens again."""
+        self.toggle_class("-latent")
+        if not self.has_class("-latent"):
+            self.focus_on(self.tokens)
+            return
+        self._walk(self.query_one(LatentBox).to.value.strip())
+
+    def on_latent_box_asked(self, event: LatentBox.Asked) -> None:
+        event.stop()
+        self._walk(event.other)
+
+    def _walk(self, other: str) -> None:
+        """From the prompt that is typed, else the last one sent."""
+        box = self.query_one(LatentBox)
+        text = self.prompt.text.strip() or (self._shown.prompt if self._shown is not None else "")
+        models = {side: name for side, name in (("A", self.controls.target), ("B", self.controls.other)) if name}
+        if text and models:
+            self._latent.ask(text, other, models)
+        else:
+            box.begin("", ["A"])
+            box.tell("A", "type a prompt first: i" if models else "no model is chosen: t")
+        self.focus_on(box.slider)
+
+    def action_chat(self) -> None:
+        """Go on from the turns before, or begin anew with every prompt."""
+        self.chatting = not self.chatting
+        self._begun = len(self.transcript.turns)
+        self._title_prompt()
+
+    def _title_prompt(self) -> None:
+        title = " Prompt " if not self.chatting else " Chat: the turns from here on are remembered "
+        self.query_one("#prompt-box").border_title = Text(title)
+
+    def _history(self, side: str) -> list[str]:
+        """What was said in this chat, and what the model of one side answered, the oldest first."""
+        if not self.chatting:
+            return []
+        said: list[str] = []
+        for turn in self.transcript.turns[self._begun :]:
+            reply = next((reply for reply in turn.replies if reply.side == side and reply.text.strip()), None)
+            if reply is not None:
+                said += [turn.prompt, reply.text.strip()]
+        return said
+
+    def action_export(self) -> None:
+        """Write the transcript to a file."""
+        if self.transcript.replies:
+            self.run_worker(self._taking.export_transcript(self.transcript.turns), group="asking")
+        else:
+            self.notify("There is nothing to export yet.", markup=False)
 
     def action_target(self) -> None:
         """Choose model A."""

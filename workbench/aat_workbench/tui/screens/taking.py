@@ -1,4 +1,4 @@
-"""What is taken out of the Adversarial pane: a text copied, a table written to a file, a probe kept in a test set."""
+"""What is taken out of a pane: a text copied, a table or transcript written to a file, a probe kept in a test set."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .. import exporting, saving
 from ..asking import told
 from ..keep_probe import KeepProbe
 from ..overlays import Ask, ShowText
+from ..widgets.replies import Turn
 
 __all__ = ["Taking"]
 
@@ -59,6 +60,14 @@ class Taking:
         if typed:
             kept = list(results)
             await self._write(lambda path: exporting.write_results(path, kept, labels), typed, f"{len(kept)} results")
+
+    async def export_transcript(self, turns: Sequence[Turn]) -> None:
+        """Write what was said to a file of the user's choice."""
+        hint = f"{len(turns)} turns; .md to read, .jsonl for a program"
+        typed = await self._ask("Export the transcript to", hint, "transcript.md", exporting.TRANSCRIPT_SUFFIXES)
+        if typed:
+            kept = list(turns)
+            await self._write(lambda path: exporting.write_transcript(path, kept), typed, f"{len(kept)} turns")
 
     async def _ask(self, title: str, hint: str, value: str, suffixes: Sequence[str] = ()) -> str | None:
         screen = Ask(title, hint, value, lambda typed: exporting.no_place(typed, suffixes))

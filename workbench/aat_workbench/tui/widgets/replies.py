@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -19,7 +19,7 @@ from .bars import decimal
 from .heat import Word
 from .painted import clip
 
-__all__ = ["Reply", "Transcript", "shown", "token_words"]
+__all__ = ["Reply", "Transcript", "Turn", "shown", "token_words"]
 
 LONGEST_SHOWN = 20_000  # characters of one reply that are laid out
 
@@ -74,6 +74,13 @@ class Reply:
             facts.append(f"log p {logprob:.1f}")
         text.append("  " + " · ".join([*facts, self.settings]), style="dim")
         return text
+
+
+class Turn(NamedTuple):
+    """A prompt with the replies to it."""
+
+    prompt: str
+    replies: list[Reply]
 
 
 def shown(text: str) -> str:
@@ -150,6 +157,7 @@ class Transcript(VerticalScroll, can_focus=True):
         super().__init__(id=id)
         self._empty = empty
         self.replies: list[Reply] = []
+        self.turns: list[Turn] = []
 
     def compose(self) -> ComposeResult:
         yield Static(Text(self._empty), id="nothing")
@@ -158,6 +166,7 @@ class Transcript(VerticalScroll, can_focus=True):
         """A new turn."""
         self.query_one("#nothing").display = False
         self.replies += replies
+        self.turns.append(Turn(prompt, replies))
         self.mount(_Turn(prompt, replies))
         self.scroll_end(animate=False)
 

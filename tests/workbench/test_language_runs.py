@@ -1,0 +1,197 @@
+"""A language model from the command that trains it to the text it writes, its folder for others, and its refusals."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aat_datasets.errors import CheckpointError, InputError, VictimError
+from aat_models.events import Token
+from aat_models.sampling import Sampling
+from aat_workbench import api
+from aat_workbench.cli.main import main
+from aat_workbench.session import Session
+from aat_workbench.targets import open_target
+
+SMALL = [
+    "language.width=16", "language.layers=1", "language.heads=2", "train.batch_size=8", "train.threads=1",
+    "data.limit=200", "train.evaluate_limit=20", "train.lr=0.01",
+]  # fmt: skip
+VERSE = "two and two is four\n\nthree and one is four\n\n"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Two runs, trained by the command: ``verse`` goes on with texts, ``answers`` answers."""
+    folder = tmp_path_factory.mktemp("language")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("AAT_RUNS", str(folder / "runs"))
+        patch.setenv("AAT_DATA", str(folder / "data"))
+        patch.delenv("AAT_MIRROR", raising=False)
+        (folder / "verse.txt").write_text(VERSE.replace("\n\n", "\n") * 50, encoding="utf-8")
+        command("data", "add", "verse", "verse.txt", "--quiet")
+        train("verse", "verse", "language.context=24", "language.steps=120")
+        train(
+            "answers",
+            "support",
+            "language.context=200",
+            "language.steps=10",
+            "language.tokenizer=bpe",
+            "language.vocabulary=400",
+        )
+        yield folder
+
+
+def command(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 0
+
+
+def train(run: str, dataset: str, *settings: str) -> None:
+    sets = [part for setting in (*SMALL, *settings) for part in ("--set", setting)]
+    command("train", "--quiet", "--model", "llama", "--dataset", dataset, "--run", run, *sets)
+
+
+def written(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    command("generate", *arguments, "--json")
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_it_goes_on_with_a_text(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (found,) = written(capsys, "verse", "--prompt", "two and t", "--max-tokens", "8")
+    assert found["text"].startswith("wo is") and found["tokens"] == 8 and found["logprob"] < 0
+    (again,) = written(capsys, "verse", "--prompt", "two and t", "--max-tokens", "30", "--stop", "four")
+    assert "four" not in again["text"] and again["text"].startswith("wo is")
+    options = ["--temperature", "1.5", "--top-k", "9", "--top-p", ".9", "--min-p", ".01", "--typical", ".95"]
+    drawn = [written(capsys, "verse", "--prompt", "t", "--seed", seed, *options)[0]["text"] for seed in ("1", "1", "2")]
+    assert drawn[0] == drawn[1] != drawn[2]
+    (beams,) = written(
+        capsys, "verse", "--prompt", "two", "--beams", "3", "--repetition-penalty", "1.1", "--max-tokens", "9"
+    )
+    assert beams["tokens"] == 9
+    command("generate", "verse", "--prompt", "two and t", "--max-tokens", "8", "--stream", "--quiet")
+    assert capsys.readouterr().out == found["text"] + "\n"
+
+
+def test_in_a_chat_it_is_told_what_was_said(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = open_target("answers")
+    assert (target.remembers, target.has_decoder, target.has_head, target.labels) == (True, True, False, [])
+    sampling = Sampling(max_tokens=12)
+    first = "".join(token.text for token in target.generate("hello", sampling))
+    second = "".join(token.text for token in target.generate("my parcel", sampling, ["hello", first]))
+    alone = sum(token.logprob for token in target.generate("my parcel", sampling))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n\nmy parcel\n"))
+    found = written(capsys, "answers", "--chat", "--max-tokens", "12")
+    assert [one["text"] for one in found] == [first, second]
+    assert abs(found[1]["logprob"] - alone) > 1e-3
+
+
+def test_what_does_not_remember_says_so(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("two\ntwo\n"))
+    command("generate", "verse", "--chat", "--max-tokens", "5")
+    shown = capsys.readouterr()
+    one, other = shown.out.splitlines()
+    assert one == other and "answers each line by itself" in shown.err
+    with pytest.raises(InputError, match="cannot be told what was said before"):
+        list(open_target("verse").generate("two", Sampling(), ["one", "two"]))
+
+
+def test_it_writes_and_does_nothing_else(place: Path) -> None:
+    target = open_target("verse")
+    with pytest.raises(VictimError, match="no label head"):
+        target.predict(["two"])
+    with pytest.raises(VictimError, match="does not classify"):
+        target.words("two")
+    with pytest.raises(CheckpointError, match="load_language_model"):
+        api.load("verse")
+    model = api.load_language_model("verse")
+    assert model.perplexity([VERSE]) < 4
+    assert "".join(token.text for token in api.generate(model, "two and t", max_tokens=5)) == "wo is"
+
+
+async def test_the_engine_streams_it_token_by_token(place: Path) -> None:
+    async with Session() as session:
+        loaded = await session.call("load", target="answers")
+        assert (loaded["has_decoder"], loaded["remembers"]) == (True, True)
+        request = {"target": "answers", "prompt": "hello", "history": ["a", "b"], "max_tokens": 6, "stop": ["zzz"]}
+        events = [event async for event in session.stream("generate", **request)]
+    tokens = [event for event in events if isinstance(event, Token)]
+    wanted = list(open_target("answers").generate("hello", Sampling(max_tokens=6), ["a", "b"]))
+    assert [token.text for token in tokens] == [token.text for token in wanted]
+    assert all(len(token.alternatives) == 5 and token.logprob < 0 for token in tokens)
+
+
+@pytest.mark.parametrize("run", ["verse", "answers"])
+def test_an_exported_folder_is_the_model(
+    run: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    command("export", run, "--to", "hf", str(tmp_path / "out"), "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["texts"] == 100 and found["max_difference"] < 1e-4
+    own, other = open_target(run), open_target(f"hf:{tmp_path / 'out'}")
+    assert own.remembers == other.remembers
+    texts = ["".join(token.text for token in target.generate("two", Sampling(max_tokens=9))) for target in (own, other)]
+    assert texts[0] == texts[1]
+    with pytest.raises(InputError, match="is there already"):
+        from aat_models.exporting import export_language_model
+
+        export_language_model(api.load_language_model(run), tmp_path / "out")
+
+
+def test_other_models_of_hugging_face_write_too(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
+    import torch
+
+    from aat_datasets.subwords import TextTokenizer
+
+    tokenizer = TextTokenizer.train("characters", ["the quick brown fox"])
+    words = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.tokenizer, eos_token="[EOS]", pad_token="[PAD]"
+    )
+    torch.manual_seed(0)
+    size, ends = tokenizer.size, {"eos_token_id": 3, "pad_token_id": 0, "bos_token_id": 2}
+    causal = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(
+            vocab_size=size, n_embd=16, n_layer=2, n_head=2, n_positions=64, initializer_range=1.0, **ends
+        )
+    )
+    reading = transformers.BartForConditionalGeneration(
+        transformers.BartConfig(
+            vocab_size=size, d_model=16, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2,
+            decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, max_position_embeddings=64, init_std=1.0,
+            decoder_start_token_id=2, forced_eos_token_id=None, **ends,
+        )
+    )  # fmt: skip
+    for name, model in (("causal", causal), ("reading", reading)):
+        model.eval().save_pretrained(tmp_path / name)
+        words.save_pretrained(tmp_path / name)
+        target = open_target(f"hf:{tmp_path / name}")
+        ids = torch.tensor([tokenizer.encode("the fox")])
+        for beams in (1, 3):
+            answer = model.generate(
+                ids, attention_mask=torch.ones_like(ids), do_sample=False, num_beams=beams, max_new_tokens=8
+            )
+            wanted = tokenizer.decode(answer[0, ids.shape[1] if name == "causal" else 0 :].tolist())
+            text = "".join(token.text for token in target.generate("the fox", Sampling(max_tokens=8, beams=beams)))
+            assert text == wanted, (name, beams)
+
+
+def test_what_is_no_language_model_is_not_exported(place: Path, tmp_path: Path) -> None:
+    sets = [part for setting in ("model.encoder=bow", "train.epochs=0.1", *SMALL[3:6]) for part in ("--set", setting)]
+    command("train", "--quiet", "--dataset", "support", "--run", "plain", *sets)
+    with pytest.raises(SystemExit) as caught:
+        main(["export", "plain", str(tmp_path / "out")])
+    assert caught.value.code == 2 and not (tmp_path / "out").exists()

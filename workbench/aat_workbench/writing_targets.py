@@ -1,0 +1,103 @@
+"""Targets that write text and do nothing else: language models of runs, and folders of Hugging Face's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from aat_datasets.errors import VictimError
+from aat_models.events import Token
+from aat_models.sampling import Sampling
+from aat_workbench.targets import Target
+
+if TYPE_CHECKING:
+    from aat_models.language_model import LanguageModel
+
+__all__ = ["LanguageTarget", "WritingTarget", "of_checkpoint", "of_folder"]
+
+
+def of_checkpoint(name: str, checkpoint: Path, attacks: Path) -> Target | None:
+    """The target in a checkpoint folder of a language model; None for one of another kind. Raises CheckpointError."""
+    from aat_models import config as configs
+
+    path = checkpoint / "config.toml"
+    if not path.is_file() or not configs.is_language_model(configs.load(path)):
+        return None
+    from aat_models.language_model import LanguageModel
+
+    return LanguageTarget(name, checkpoint.name, attacks, LanguageModel.load(checkpoint))
+
+
+def of_folder(name: str, attacks: Path) -> Target | None:
+    """The target ``hf:FOLDER`` of a model that writes; None for anything else.
+
+    Raises CheckpointError, VictimError, InputError.
+    """
+    folder = Path(name.partition(":")[2])
+    if not (folder / "config.json").is_file():
+        return None
+    from aat_models import llama_layout
+    from aat_models.huggingface_writing import writes_text
+
+    config = llama_layout.read_config(folder)
+    if llama_layout.is_llama(config):
+        from aat_models.language_model import LanguageModel
+
+        return LanguageTarget(name, name, attacks, LanguageModel.load_folder(folder))
+    return WritingTarget(name, attacks, folder) if writes_text(config) else None
+
+
+class LanguageTarget(Target):
+    """A model that goes on with a text, or answers a turn."""
+
+    def __init__(self, name: str, identity: str, attacks: Path, model: LanguageModel) -> None:
+        super().__init__(name, identity, attacks, _NoVictim(name))
+        self._model = model
+        self.step = model.step
+        self.has_head, self.has_decoder, self.remembers = False, True, model.dialogue
+        if model.config is not None:
+            self.dataset = model.config.data.dataset
+
+    def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
+        if not self.remembers:
+            self.only_turn(history)
+        return self._model.generate(prompt, sampling.check(), history)
+
+
+class WritingTarget(Target):
+    """A Hugging Face model that writes and is no LLaMA."""
+
+    def __init__(self, name: str, attacks: Path, folder: Path) -> None:
+        from aat_models.huggingface_writing import HuggingFaceWriter
+
+        super().__init__(name, name, attacks, _NoVictim(name))
+        self._writer = HuggingFaceWriter(folder)
+        self.has_head, self.has_decoder = False, True
+
+    def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
+        self.only_turn(history)
+        return self._writer.generate(prompt, sampling.check())
+
+
+class _NoVictim:
+    """Stands where a victim would: there are no labels, and nothing can be asked."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def labels(self) -> list[str]:
+        return []
+
+    def words(self, text: str, /) -> list[str]:
+        self._refuse()
+
+    def intern(self, words: Sequence[str], /) -> Any:
+        self._refuse()
+
+    def score(self, ids: Any, lengths: Any, /) -> Any:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise VictimError(f"{self._name} writes text and does not classify", "name a model with a label head")
