@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -218,8 +219,7 @@ async def test_what_is_asked_of_a_run_goes_to_the_host(pair: Pair) -> None:
         RunFolder.create(Config(run="new"), pair.mirror.root)
     with pytest.raises(InputError, match="mirrors the runs of gpu"):
         jobs.start_demo(pair.mirror.root)
-    while pair.mirror._asking:
-        await next(iter(pair.mirror._asking))
+    await asyncio.gather(*pair.mirror._asking)
     commands = list((pair.there / names[0] / "control").iterdir())
     assert [path.read_text().split("\n")[0] for path in commands] == ["set lr=1e-3"]
     assert not list((pair.here / names[0]).glob("control/*"))
@@ -228,10 +228,14 @@ async def test_what_is_asked_of_a_run_goes_to_the_host(pair: Pair) -> None:
     assert not done.exists()
     assert pair.errors == []
     (pair.there / names[0] / "config.toml").unlink()
+    (pair.there / names[2] / "config.toml").unlink()
     running.send("stop")
-    while pair.mirror._asking:
-        await next(iter(pair.mirror._asking))
-    assert "no run named" in str(pair.errors[0])
+    jobs.resume_training(RunFolder(pair.here / names[2]))
+    await asyncio.gather(*pair.mirror._asking)
+    assert sorted(error.message for error in pair.errors) == [
+        f"no run named '{names[0]}'",
+        f"no run named '{names[2]}'",
+    ]
     assert elsewhere(pair.mirror.root) is pair.mirror
 
 
@@ -268,6 +272,35 @@ class Hostile:
     async def call(self, method: str, **params: Any) -> Any:
         text = {"content": "aGVsbG8=", "written": 1}
         return {"token": 1, "whole": True, "texts": {self.path: text}, "sizes": {}, "gone": []}
+
+
+async def test_what_makes_no_sense_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    class Odd(Hostile):
+        async def call(self, method: str, **params: Any) -> Any:
+            return {"token": "many"}
+
+    with pytest.raises(EngineError, match="gpu answered what is not understood"):
+        await Mirror(tmp_path, Odd(""), "gpu").turn()
+
+
+async def test_a_file_of_an_odd_name_holds_up_nothing(pair: Pair) -> None:
+    folder = RunFolder.create(Config(run="one"), pair.there)
+    try:
+        (folder.path / os.fsdecode(b"odd-\xff.txt")).write_text("hello")
+    except OSError:
+        pytest.skip("this file system takes names that are text only")
+    (folder.path / "notes.md").write_text("as it was")
+    (folder.path / "empty.md").touch()
+    await pair.mirror.until_level()
+    (folder.path / "notes.md").write_text("as it is!")
+    await pair.mirror.until_level()
+    assert (pair.here / "one" / "notes.md").read_text() == "as it is!"
+    assert sorted(path.name for path in (pair.here / "one").iterdir()) == [
+        "config.toml",
+        "empty.md",
+        "notes.md",
+        "status.json",
+    ]
 
 
 @pytest.mark.parametrize("path", ["../evil", "/etc/evil", "one/../../evil", "one/.ssh", "", "one/\0"])

@@ -80,11 +80,11 @@ class Engine:
         while (line := lines.get()) is not None:
             request = msgspec.json.decode(line, type=Request)
             try:
-                result = self._desk.answer(request.method, _params(request))
+                self.send({"id": request.id, "result": self._desk.answer(request.method, _params(request))})
+            except BrokenPipeError:
+                raise
             except Exception as error:  # see _step
                 self._fail(request.id, error)
-            else:
-                self.send({"id": request.id, "result": result})
 
     def send(self, reply: dict[str, Any]) -> None:
         line = memoryview(msgspec.json.encode(reply) + b"\n")

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -34,6 +34,9 @@ PLACES = 64  # files asked for at a time
 LEAST, MOST = 1 << 14, 1 << 20  # bytes asked for at a time: as many as come in a third of a second
 QUICK, SLOW = 0.1, 0.5  # seconds
 LINE = 1 << 16  # bytes at a file's end in which the last whole line's end is looked for
+
+
+T = TypeVar("T")
 
 
 class _Asked(Protocol):
@@ -106,7 +109,7 @@ class Mirror:
     async def turn(self) -> bool:
         """Asks once what is new, and fetches for a while; whether all of it is here. Raises AatError or OSError."""
         answer = await self._session.call("changes", token=self._token, only=self._only)
-        changed = msgspec.convert(answer, Changed)
+        changed = self._read(answer, Changed)
         self._take(changed)
         self._token = changed.token
         until = time.monotonic() + SECONDS_A_TURN
@@ -120,6 +123,12 @@ class Mirror:
             if time.monotonic() > until:
                 return not self._behind
         return True
+
+    def _read(self, answer: Any, kind: type[T]) -> T:
+        try:
+            return msgspec.convert(answer, kind)
+        except msgspec.ValidationError as error:
+            raise EngineError(f"{self.place} answered what is not understood: {error}") from None
 
     def _turned(self, error: AatError | OSError | None) -> None:
         if isinstance(error, OSError):
@@ -173,7 +182,7 @@ class Mirror:
             self._limit = max(LEAST, self._limit // 2)
         elif seconds < QUICK:
             self._limit = min(MOST, self._limit * 2)
-        pieces = msgspec.convert(answer, list[Piece])
+        pieces = self._read(answer, list[Piece])
         asked = {place.path: place for place in places}
         for piece in pieces:
             if piece.path in asked:

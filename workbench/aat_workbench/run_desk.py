@@ -24,7 +24,7 @@ from aat_workbench.runs import RunFolder, find_run, list_runs, runs_root
 __all__ = ["RunDesk"]
 
 _SMALL = 1 << 16  # bytes; what is larger is sent piece by piece
-_GROWING = (".jsonl", ".txt")
+_GROWING = ("events.jsonl", "log.txt", "results.jsonl")  # the others are replaced
 _SHARE = 0.1  # of the time may go into looking at folders
 
 
@@ -39,7 +39,7 @@ class _File(NamedTuple):
 
     @property
     def grows(self) -> bool:
-        return self.path.suffix in _GROWING or self.size > _SMALL
+        return self.path.name in _GROWING or self.size > _SMALL
 
 
 class RunDesk:
@@ -219,11 +219,18 @@ def _attacks(root: Path, folder: Path) -> Iterator[tuple[str, _File]]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """What is in a folder, but for what is hidden."""
+    """What is in a folder, but for what is hidden, or of a name that is no text."""
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if path.name[0] != "." and _is_text(path.name))
     except OSError:
         return []
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _file(path: Path) -> _File | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from aat_workbench import mirror
+from aat_workbench import control, mirror
 from aat_workbench.mirror import Mirror
 from aat_workbench.runs import RunFolder, elsewhere
 from aat_workbench.session import Session
@@ -59,8 +59,8 @@ async def test_runs_of_the_host_are_shown_paused_and_deleted(app: WorkbenchApp, 
         await sees(pilot, RUNNING, "engine on me@gpu", "▶ running", ".812", "clean 0.224")
         await sees(pilot, "the Datasets pane shows the data of this machine")
         await pilot.press("p")
-        control = there / RUNNING / "control"
-        await until(pilot, lambda: [path.read_text() for path in control.glob("*.cmd")] == ["pause"])
+        asked = there / RUNNING / "control"
+        await until(pilot, lambda: [command.verb for command in control.pending(asked)] == ["pause"])
         with RunFolder(there / RUNNING).writer() as writer:
             for record in RunFolder(there / RUNNING).history()[-1:]:
                 record.time += 1
