@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aat_datasets.errors import InputError
 from aat_models.events import Token
-from aat_workbench.cli.output import Json, Quiet, emit, say
+from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
 from aat_workbench.cli.probe import given_texts
 from aat_workbench.terminal import visible
 
@@ -59,6 +60,11 @@ def generate(
     chat: Annotated[
         bool, typer.Option("--chat", help="each line is a turn, answered at once; a language model reads those before")
     ] = False,
+    measured: Annotated[
+        int, typer.Option("--measure", min=0, help="answer this many texts of a dataset, and compare: BLEU, chrF")
+    ] = 0,
+    dataset: Annotated[str, typer.Option("--dataset", help="with --measure; default: what it was trained on")] = "",
+    split: Annotated[str, typer.Option("--split", help="with --measure")] = "test",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -67,7 +73,9 @@ def generate(
     from aat_workbench.targets import open_target
     from aat_workbench.threads import thread_settings
 
-    prompts = _turns(prompt) if chat else given_texts([prompt] if prompt is not None else None)
+    if measured and (prompt is not None or chat or stream):
+        raise InputError("--measure answers a dataset's texts", "leave out --prompt, --chat and --stream")
+    prompts = _turns(prompt) if chat or measured else given_texts([prompt] if prompt is not None else None)
     drawn = any(setting is not None for setting in (temperature, top_k, top_p, min_p, typical, seed))
     sampling = Sampling(
         greedy=not drawn if greedy is None else greedy,
@@ -84,6 +92,9 @@ def generate(
     ).check()
     os.environ.update(thread_settings())
     opened = open_target(target)
+    if measured:
+        _measure(opened, sampling, dataset, split, measured, json=json, quiet=quiet)
+        return
     if chat and not opened.remembers:
         say(f"{target} answers each line by itself: it does not read what was said before", quiet=quiet)
     history: list[str] = []
@@ -96,6 +107,18 @@ def generate(
             continue
         print("" if stream or chat else visible(summary["text"].strip(), lines=True), flush=True)
         say(f"{summary['tokens']} tokens, {summary['tokens_per_second']:.0f} a second", quiet=quiet or chat)
+
+
+def _measure(target: Target, sampling: Sampling, dataset: str, split: str, n: int, *, json: bool, quiet: bool) -> None:
+    from aat_workbench.writing_measures import measure
+
+    for found in measure(target, sampling, dataset=dataset, split=split, n=n, seed=sampling.seed):
+        if isinstance(found, tuple):
+            say(f"answered {found[0]} of {found[1]}", quiet=quiet or json)
+        elif json:
+            emit(found)
+        else:
+            print_table(["measured", ""], list(found.items()))
 
 
 def _written(target: Target, text: str, sampling: Sampling, history: list[str], *, stream: bool) -> dict[str, Any]:
