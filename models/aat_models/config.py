@@ -338,8 +338,10 @@ def _check_language(config: Config) -> None:
         )
     if wanted.key_heads and wanted.heads % wanted.key_heads:
         raise ConfigError(f"language.key_heads: {wanted.key_heads} do not divide the {wanted.heads} heads")
-    if config.adversary.name != "none":
-        raise ConfigError(f"adversary.name: {config.adversary.name} does not train a language model", "none does")
+    if config.adversary.name not in ("none", "noise"):
+        raise ConfigError(
+            f"adversary.name: {config.adversary.name} does not train a language model", "none and noise do"
+        )
     if config.train.stages != ["encoder"] or config.model.decoder != "none":
         raise ConfigError(
             "train.stages, model.decoder: a language model is trained in one stage of its own, and is its own decoder",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aat_models import checkpoint, distributed, language_checkpoint
+from aat_models.adversaries import threat
 from aat_models.alarms import Alarms
 from aat_models.config import Config
 from aat_models.distributed import Group
@@ -66,9 +67,18 @@ class LanguageTraining(Loop[Llama]):
         self, stage: Stage, index: np.ndarray[Any, Any], own: np.ndarray[Any, Any]
     ) -> dict[str, float | Tensor]:
         read, wanted = (part.to(self.device) for part in self.sources["train"].batch(own))
-        loss = entropy(self.model(read), wanted)
+        added = self._noise(read) if self.config.adversary.name == "noise" else None
+        loss = entropy(self.model(read, added=added), wanted)
         loss.backward()
         return {"loss": loss.detach()}
+
+    def _noise(self, read: Tensor) -> Tensor:
+        """Uniform noise on the token vectors ``(B, T, W)``, as NEFTune has it (Jain et al. 2023).
+
+        Its length is ``adversary.epsilon`` times that of a text's vectors, where the paper has one that does not follow them.
+        """
+        still = F.embedding(read, self.model.tokens.weight).detach()
+        return threat.ascend(2 * torch.rand_like(still) - 1, self.config.adversary.epsilon * threat.norm(still))
 
     def _trained(self, stage: Stage) -> list[nn.Module]:
         return [self.model]

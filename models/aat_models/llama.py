@@ -214,12 +214,14 @@ class Llama(nn.Module):
     def device(self) -> torch.device:
         return self.tokens.weight.device
 
-    def forward(self, ids: Tensor, cache: Cache | None = None, *, last: bool = False) -> Tensor:
+    def forward(
+        self, ids: Tensor, cache: Cache | None = None, *, last: bool = False, added: Tensor | None = None
+    ) -> Tensor:
         """Logits ``(B, T, V)`` of the token after each of ``ids`` ``(B, T)``; with ``last`` ``(B, V)``, after the last only.
 
-        With a cache, ``ids`` follow what it holds, and it holds them then too.
+        With a cache, ``ids`` follow what it holds, and it holds them then too. ``added`` is added to the tokens' vectors.
         """
-        states = self.states(ids, cache, last=last)
+        states = self.states(ids, cache, last=last, added=added)
         if self.answer is not None:
             return self.answer(states)
         weight = self.tokens.weight
@@ -242,7 +244,7 @@ class Llama(nn.Module):
     def states(
         self, ids: Tensor, cache: Cache | None = None, *, last: bool = False, added: Tensor | None = None
     ) -> Tensor:
-        """What the logits are made of, ``(B, T, W)`` or ``(B, W)``; ``added`` ``(B, 1, W)`` is added to every token's vector."""
+        """What the logits are made of, ``(B, T, W)`` or ``(B, W)``; ``added`` ``(B, 1 | T, W)`` joins the tokens' vectors."""
         turn = self._turn(ids.shape[1], cache)
         states = F.embedding(ids, self.tokens.weight)
         if added is not None:

@@ -35,18 +35,15 @@ class Packed:
         return torch.ops.mkldnn._linear_pointwise(states, self._packed, None, "none", [], "")
 
 
-class Product(nn.Module):
+class Product(nn.Linear):
     """A linear layer without bias."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(outputs, inputs))
+        super().__init__(inputs, outputs, bias=False)
         self.packed: Packed | None = None
 
-    def forward(self, states: Tensor) -> Tensor:
-        if self.packed is None:
-            return F.linear(states, self.weight)
-        return self.packed.times(states, self.weight)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight) if self.packed is None else self.packed.times(input, self.weight)
 
     def lay_out(self, rows: int) -> None:
         """Makes the product fast for texts that are written ``rows`` at a time; not for training."""

@@ -83,6 +83,18 @@ def test_it_learns_and_resumes_to_the_bit(data, tmp_path: Path) -> None:  # type
         assert torch.equal(again.average[name], whole.average[name]), name
 
 
+def test_noise_moves_the_token_vectors_by_the_length_that_was_asked_for() -> None:
+    still, moved = (
+        LanguageTraining(config(language__steps=20, adversary__name=name), stream()) for name in ("none", "noise")
+    )
+    read, _ = moved.sources["train"].batch(np.array([0, 5]))
+    vectors = moved.model.tokens.weight[read]
+    lengths = moved._noise(read).flatten(1).norm(dim=1) / vectors.flatten(1).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full((2,), 0.1), atol=1e-5, rtol=1e-4)
+    losses = [[event.metrics["loss"] for event in one.events() if isinstance(event, Step)] for one in (still, moved)]
+    assert losses[0] != losses[1] and losses[1][-1] < 0.8 * losses[1][0]
+
+
 def test_what_is_kept_is_what_was_measured(tmp_path: Path) -> None:
     data = stream()
     training = LanguageTraining(config(language__steps=20), data)

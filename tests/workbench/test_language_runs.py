@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from aat_datasets.errors import CheckpointError, InputError, VictimError
+from aat_datasets.errors import CheckpointError, DataError, InputError, VictimError
 from aat_models.events import Token
 from aat_models.sampling import Sampling
 from aat_workbench import api
 from aat_workbench.cli.main import main
 from aat_workbench.session import Session
-from aat_workbench.targets import open_target
+from aat_workbench.targets import Target, open_target
+from aat_workbench.writing_measures import measure
 
 SMALL = [
     "language.width=16", "language.layers=1", "language.heads=2", "train.batch_size=8", "train.threads=1",
@@ -187,6 +188,32 @@ def test_other_models_of_hugging_face_write_too(tmp_path: Path) -> None:
             wanted = tokenizer.decode(answer[0, ids.shape[1] if name == "causal" else 0 :].tolist())
             text = "".join(token.text for token in target.generate("the fox", Sampling(max_tokens=8, beams=beams)))
             assert text == wanted, (name, beams)
+
+
+def test_answers_are_measured_by_those_of_the_dataset(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    command("generate", "answers", "--measure", "5", "--max-tokens", "8", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert (found["dataset"], found["split"], found["texts"], found["mean_tokens"] <= 8) == ("support", "test", 5, True)
+    assert 0 <= found["bleu"] < 1 and 0 < found["chrf"] < 1 and found["exact"] == 0
+    with pytest.raises(DataError, match="no output texts"):
+        list(measure(open_target("verse"), Sampling(), split="train"))
+    with pytest.raises(SystemExit) as caught:
+        main(["generate", "answers", "--measure", "5", "--prompt", "hello"])
+    assert caught.value.code == 2
+
+    class Parrot(Target):
+        """Knows the dataset's own answers."""
+
+        def generate(self, prompt: str, sampling: Sampling, history: Any = ()) -> Any:
+            yield Token(index=0, text=answers[prompt], probability=1.0)
+
+    answers = {one.text: one.target or "" for one in api.load_dataset("support").examples("test")}
+    *_, right = measure(
+        Parrot("parrot", "", place / "parrot", open_target("verse").victim), Sampling(), dataset="support", n=40
+    )
+    assert isinstance(right, dict)
+    assert (right["bleu"], right["chrf"], right["exact"], right["texts"]) == (1.0, 1.0, 1.0, 40)
 
 
 def test_what_is_no_language_model_is_not_exported(place: Path, tmp_path: Path) -> None:

@@ -164,6 +164,12 @@ class Target:
             "train a model with model.decoder = lstm and the stage decoder or joint, or with --model llama",
         )
 
+    def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
+        """Tokens for several prompts, each with its prompt's place; here one prompt after another. Raises as ``generate``."""
+        for place, prompt in enumerate(prompts):
+            for token in self.generate(prompt, sampling):
+                yield place, token
+
     def only_turn(self, history: Sequence[str]) -> None:
         """Raises InputError where there are turns before the one at hand."""
         if history:
@@ -249,6 +255,11 @@ class _RunTarget(Target):
             return super().generate(prompt, sampling)
         self.only_turn(history)
         return self._predictor.generate(prompt, sampling.check())
+
+    def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
+        if not self.has_decoder:
+            return super().generate_many(prompts, sampling)
+        return self._predictor.generate_many(prompts, sampling.check())
 
 
 def identify(name: str, runs_root: Path | None = None) -> str:

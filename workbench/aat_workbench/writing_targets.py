@@ -64,6 +64,9 @@ class LanguageTarget(Target):
             self.only_turn(history)
         return self._model.generate(prompt, sampling.check(), history)
 
+    def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
+        return self._model.generate_many(prompts, sampling.check())
+
 
 class WritingTarget(Target):
     """A Hugging Face model that writes and is no LLaMA."""

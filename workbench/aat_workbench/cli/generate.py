@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aat_datasets.errors import InputError
 from aat_models.events import Event, Token
 from aat_workbench.cli.hosting import OnHost
-from aat_workbench.cli.output import Json, Quiet, emit, say
+from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
 from aat_workbench.cli.probe import given_texts
 from aat_workbench.terminal import visible
 
@@ -62,6 +63,11 @@ def generate(
     chat: Annotated[
         bool, typer.Option("--chat", help="each line is a turn, answered at once; a language model reads those before")
     ] = False,
+    measured: Annotated[
+        int, typer.Option("--measure", min=0, help="answer this many texts of a dataset, and compare: BLEU, chrF")
+    ] = 0,
+    dataset: Annotated[str, typer.Option("--dataset", help="with --measure; default: what it was trained on")] = "",
+    split: Annotated[str, typer.Option("--split", help="with --measure")] = "test",
     json: Json = False,
     quiet: Quiet = False,
     host: OnHost = "",
@@ -69,7 +75,9 @@ def generate(
     """Write text: a decoder from a prompt's vector, a language model after it; one object a prompt with --json."""
     from aat_models.sampling import Sampling
 
-    prompts = _turns(prompt) if chat else given_texts([prompt] if prompt is not None else None)
+    if measured and (prompt is not None or chat or stream):
+        raise InputError("--measure answers a dataset's texts", "leave out --prompt, --chat and --stream")
+    prompts = _turns(prompt) if chat or measured else given_texts([prompt] if prompt is not None else None)
     drawn = any(setting is not None for setting in (temperature, top_k, top_p, min_p, typical, seed))
     sampling = Sampling(
         greedy=not drawn if greedy is None else greedy,
@@ -84,6 +92,11 @@ def generate(
         stop=stop or [],
         seed=seed or 0,
     ).check()
+    if measured:
+        if host:
+            raise InputError("--measure is not to be had with --host", "run it there")
+        _measure(target, sampling, dataset, split, measured, json=json, quiet=quiet)
+        return
     with _writer(host, target, sampling, quiet=quiet) as (write, remembers):
         if chat and not remembers:
             say(f"{target} answers each line by itself: it does not read what was said before", quiet=quiet)
@@ -119,6 +132,22 @@ def _writer(
     os.environ.update(thread_settings())
     opened = open_target(target)
     yield lambda prompt, history: generating(opened, prompt, sampling, history), opened.remembers
+
+
+def _measure(target: str, sampling: Sampling, dataset: str, split: str, n: int, *, json: bool, quiet: bool) -> None:
+    from aat_workbench.targets import open_target
+    from aat_workbench.threads import thread_settings
+    from aat_workbench.writing_measures import measure
+
+    os.environ.update(thread_settings())
+    opened = open_target(target)
+    for found in measure(opened, sampling, dataset=dataset, split=split, n=n, seed=sampling.seed):
+        if isinstance(found, tuple):
+            say(f"answered {found[0]} of {found[1]}", quiet=quiet or json)
+        elif json:
+            emit(found)
+        else:
+            print_table(["measured", ""], list(found.items()))
 
 
 def _written(work: Writing, *, stream: bool) -> dict[str, Any]:
