@@ -6,13 +6,17 @@ import json
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from aat_models.events import Evaluation, Step
 from aat_workbench.cli.bench import app
 from aat_workbench.pseudo_terminal import PseudoTerminal
+from aat_workbench.runs import RunFolder
 from aat_workbench.tui_bench import percentile
+from aat_workbench.tui_curves_bench import make_long_runs
 
 ECHO = """
 import sys, termios, tty, time
@@ -80,6 +84,35 @@ def test_a_size_that_is_none_is_refused():
     result = CliRunner().invoke(app, ["tui", "--size", "big"])
     assert result.exit_code != 0
     assert "--size: expected COLSxLINES" in str(result.exception)
+
+
+def test_a_count_of_curves_that_is_none_is_refused():
+    for text in ("many", "1x100", "3x0"):
+        result = CliRunner().invoke(app, ["tui", "--curves", text])
+        assert result.exit_code != 0
+        assert "--curves: expected RUNSxPOINTS" in str(result.exception)
+
+
+def test_long_runs_are_made_once(tmp_path: Path):
+    make_long_runs(2, 2000, tmp_path)
+    stamps = [(path, path.stat().st_mtime_ns) for path in sorted(tmp_path.glob("*/events.jsonl"))]
+    make_long_runs(2, 2000, tmp_path)
+    assert stamps == [(path, path.stat().st_mtime_ns) for path in sorted(tmp_path.glob("*/events.jsonl"))]
+    records = RunFolder(tmp_path / "long-00").history()
+    assert sum(isinstance(record, Step) for record in records) == 2000
+    assert sum(isinstance(record, Evaluation) for record in records) == 2
+
+
+@pytest.mark.slow
+def test_the_training_pane_is_measured_on_long_runs_and_on_one_that_grows(tmp_path: Path):
+    result = CliRunner().invoke(app, ["tui", "--json", "--quiet", "--curves", "3x3000", "--data", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert figures["redraw_ms"]["keys"] == 100
+    assert figures["open_ms"]["curves"] > 0 and figures["memory_mib"]["peak"] > 10
+    result = CliRunner().invoke(app, ["tui", "--json", "--quiet", "--live", "4"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["events"] > 50
 
 
 @pytest.mark.slow

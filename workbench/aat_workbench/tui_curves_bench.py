@@ -89,12 +89,13 @@ def bench_curves(runs: int, points: int, size: tuple[int, int], data: Path | Non
         with PseudoTerminal(_watch(), size=size, environment=environment) as terminal:
             yield from _open(terminal)
             _settle(terminal)
-            for _ in range(min(PINNED, runs - 1)):
+            pinned = min(PINNED, runs - 2)  # two at least for the cursor to move between
+            for _ in range(pinned):
                 terminal.press(b" " + DOWN)
                 _settle(terminal)
             yield "redrawing"
             spent = _cpu_seconds(terminal.pid)
-            redraw = _cursor_keys(terminal, KEYS, runs - min(PINNED, runs - 1))
+            redraw = _cursor_keys(terminal, KEYS, runs - pinned)
             spent = _cpu_seconds(terminal.pid) - spent
             memory = {field: _memory(terminal.pid, field) for field in ("VmRSS", "VmHWM")}
     yield {
@@ -205,7 +206,7 @@ def _cursor_keys(terminal: PseudoTerminal, count: int, room: int) -> list[float]
     """Milliseconds from a key that moves the cursor to another run until all charts are drawn with its curves."""
     times: list[float] = []
     for number in range(count):
-        key = DOWN if room > 1 and number % (2 * (room - 1)) < room - 1 else UP
+        key = DOWN if number % (2 * (room - 1)) < room - 1 else UP
         times.append(_repainted(terminal, key, whole=True))
     return times
 

@@ -69,7 +69,7 @@ def tui(
         figures, table = _figures(bench_rows(rows, cells, data), quiet), _pane_rows
     elif curves:
         counts = re.fullmatch(r"(\d{1,3})x(\d{1,9})", curves)
-        if counts is None or not int(counts[1]) or not int(counts[2]):
+        if counts is None or int(counts[1]) < 2 or not int(counts[2]):
             raise InputError(f"--curves: expected RUNSxPOINTS, got {curves!r}", "for example: --curves 20x1000000")
         figures = _figures(bench_curves(int(counts[1]), int(counts[2]), cells, data), quiet)
         table = _curve_rows
