@@ -17,7 +17,7 @@ from aat_models.attacks import RECIPES, TextVictim, attack, check_language, find
 from aat_models.attacks.constraints import SamePart, content_words
 from aat_models.attacks.recipes import sources
 from aat_models.attacks.transforms import delete, insert, lookalike, misspellings, substitute, swap
-from aat_models.generation import spacing
+from aat_models.spelling import spacing
 
 TEXT = "酒店的服务员非常热情,房间干净"
 WORDS = ["酒店", "的", "服务员", "非常", "热情", ",", "房间", "干净"]

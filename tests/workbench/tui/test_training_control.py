@@ -214,12 +214,14 @@ def test_a_derived_curve_grows_and_begins_again_where_points_were_taken_back(tmp
 
 
 def test_places_between_records_and_epochs_over_stages() -> None:
-    axis = Series([10.0, 20.0], [1.0, 3.0])
+    axis = Series()
+    axis.add(10.0, 1.0)
+    axis.add(20.0, 3.0)
     assert [at(axis, step) for step in (5, 10, 15, 20, 30)] == [1.0, 1.0, 2.0, 3.0, 3.0]
     view = RunView(RunFolder(Path("none")))
     for step, stage, epoch in ((10, "encoder", 1.0), (20, "encoder", 2.0), (30, "decoder", 0.5)):
         view._take(Step(step=step, total=40, epoch=epoch, stage=stage, metrics={}))
-    assert view._axes["epoch"].ys == [1.0, 2.0, 2.5]
+    assert list(view._axes["epoch"].ys) == [1.0, 2.0, 2.5]
 
 
 def test_the_part_of_a_curve_in_view_ends_at_the_edges() -> None:
