@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 from rich.cells import cell_len
@@ -26,7 +26,7 @@ from textual.widget import Widget
 from ...terminal import utf8_locale
 from ..themes import blend, plain, series_colours
 from .chart_axis import Mark, Window, axis_lines, axis_word, spoken
-from .plotting import Canvas, Scale, between, log_ticks, number, rounded, short, thin
+from .plotting import Canvas, Scale, between, extremes, log_ticks, number, rounded, short, thin
 from .table import clip
 
 __all__ = ["Curve", "CurveChart"]
@@ -56,14 +56,48 @@ class Curve(msgspec.Struct):
         return self.ys[-1] if self.ys else math.nan
 
     def best_value(self) -> float:
-        real = [y for y in self.raw or self.ys if math.isfinite(y)]
-        if not real or not self.best:
+        if not self.best:
             return math.nan
-        return max(real) if self.best == "max" else min(real)
+        return extremes(self.raw or self.ys)[self.best == "max"]
 
 
 _RAW = 100  # added to the ink of a curve's own values behind its smoothed ones
 _ASCII = str.maketrans({"·": ".", "∞": "inf", "–": "-", "▴": "^"})
+
+
+class _Layer(NamedTuple):
+    """One curve's cells by themselves, which stay as they are while it does not grow: ``(row, column, dots)``.
+
+    ``edges`` are the marks of infinite values by (column, row), ``end`` the dot the curve ends at. ``xs`` and ``ys`` are what it
+    was drawn from, so that nothing else can have their place in memory.
+    """
+
+    cells: list[tuple[int, int, int]]
+    edges: dict[tuple[int, int], str]
+    end: tuple[int, int] | None
+    xs: Sequence[float]
+    ys: Sequence[float]
+
+
+def _layer(curve: Curve, low: float, high: float, scale: Scale, width: int, height: int) -> _Layer:
+    canvas = Canvas(width, height)
+    edges: dict[tuple[int, int], str] = {}
+    across, down = 2 * width - 1, 4 * height - 1
+    before: tuple[int, int] | None = None
+    for x, y in thin(curve.xs, curve.ys, low, high, 2 * width):
+        if y != y or (scale.log and y <= 0):
+            before = None
+            continue
+        if math.isinf(y):
+            column = min(width - 1, round((x - low) / (high - low) * across) // 2)
+            edges[column, 0 if y > 0 else height - 1] = "▲" if y > 0 else "▼"
+            before = None
+            continue
+        here = (round((x - low) / (high - low) * across), round((1 - scale.share(y)) * down))
+        if here != before:
+            canvas.line(*(before or here), *here, 0, curve.dotted)
+        before = here
+    return _Layer(canvas.cells(), edges, before, curve.xs, curve.ys)
 
 
 class Frame(msgspec.Struct):
@@ -136,6 +170,7 @@ class CurveChart(Widget, can_focus=True):
         self._smoothing = 0.0
         self.window = Window()
         self._frame: Frame | None = None
+        self._layers: dict[object, _Layer] = {}
         self._key: object = None
         self._version = 0
         self._ascii = not utf8_locale()
@@ -268,7 +303,7 @@ class CurveChart(Widget, can_focus=True):
 
     def _scale(self, values: list[Sequence[float]], most: int) -> tuple[Scale, list[float]]:
         """The scale of y and its ticks; a linear one begins and ends on a tick."""
-        real = [y for ys in values for y in ys if math.isfinite(y) and (y > 0 or not self.log_y)]
+        real = [y for ys in values for y in extremes(ys, positive=self.log_y) if y == y]
         low, high = (min(real), max(real)) if real else (0.1, 1.0)
         if not self.log_y:
             low = low if self._limits[0] is None else min(low, self._limits[0])
@@ -291,25 +326,21 @@ class CurveChart(Widget, can_focus=True):
         canvas = Canvas(width, height)
         ends: dict[tuple[int, int], tuple[str, int]] = {}
         edges: dict[tuple[int, int], tuple[str, int]] = {}
-        across, down = 2 * width - 1, 4 * height - 1
+        kept: dict[object, _Layer] = {}
         for curve in reversed(curves):
-            before: tuple[int, int] | None = None
-            for x, y in thin(curve.xs, curve.ys, low, high, 2 * width):
-                if y != y or (self.log_y and y <= 0):
-                    before = None
-                    continue
-                if math.isinf(y):
-                    column = min(width - 1, round((x - low) / (high - low) * across) // 2)
-                    edges[column, 0 if y > 0 else height - 1] = ("▲" if y > 0 else "▼", curve.colour)
-                    before = None
-                    continue
-                here = (round((x - low) / (high - low) * across), round((1 - scale.share(y)) * down))
-                if here != before:
-                    canvas.line(*(before or here), *here, curve.colour, curve.dotted)
-                before = here
-            if before is not None and curve.letter:
-                column = min(width, before[0] // 2 + 1)
-                ends[column, _free(before[1] // 4, column, ends, height)] = (curve.letter, curve.colour)
+            key = (id(curve.xs), id(curve.ys), len(curve.xs), curve.dotted, low, high, scale.low, scale.high, scale.log)
+            key = (*key, curve.xs[-1], curve.ys[-1], width, height)
+            layer = self._layers.get(key)
+            if layer is None:
+                layer = _layer(curve, low, high, scale, width, height)
+            kept[key] = layer
+            canvas.lay(layer.cells, curve.colour)
+            for place, sign in layer.edges.items():
+                edges[place] = (sign, curve.colour)
+            if layer.end is not None and curve.letter:
+                column = min(width, layer.end[0] // 2 + 1)
+                ends[column, _free(layer.end[1] // 4, column, ends, height)] = (curve.letter, curve.colour)
+        self._layers = kept
         return canvas, ends, edges
 
     def _plot_row(

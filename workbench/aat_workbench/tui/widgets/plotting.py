@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-__all__ = ["Canvas", "Scale", "between", "block", "log_ticks", "number", "rounded", "short", "thin", "ticks"]
+__all__ = [
+    "Canvas", "Scale", "between", "block", "extremes", "log_ticks", "number", "rounded", "short", "thin", "ticks",
+]  # fmt: skip
 
 # Bits of a Braille cell's eight dots, by row then column.
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -148,6 +150,14 @@ def kept(xs: Sequence[float], ys: Sequence[float], low: float, high: float, colu
     return places
 
 
+def extremes(ys: Sequence[float], *, positive: bool = False) -> tuple[float, float]:
+    """The lowest and highest finite value, of the positive ones where asked for; not numbers where there is none."""
+    if not positive and ys and math.isfinite(sum(ys)):  # the usual case, without looking at each
+        return min(ys), max(ys)
+    real = [y for y in ys if math.isfinite(y) and (y > 0 or not positive)]
+    return (min(real), max(real)) if real else (math.nan, math.nan)
+
+
 def between(
     xs: Sequence[float], ys: Sequence[float], low: float, high: float
 ) -> tuple[Sequence[float], Sequence[float]]:
@@ -211,6 +221,16 @@ class Canvas:
         self.height = height
         self.dots = [bytearray(width) for _ in range(height)]
         self.ink: list[list[int]] = [[-1] * width for _ in range(height)]
+
+    def cells(self) -> list[tuple[int, int, int]]:
+        """``(row, column, dots)`` of the cells that have any."""
+        return [(row, column, bits) for row, line in enumerate(self.dots) for column, bits in enumerate(line) if bits]
+
+    def lay(self, cells: Iterable[tuple[int, int, int]], ink: int) -> None:
+        """Put ``cells`` of another canvas of this size over what is there."""
+        for row, column, bits in cells:
+            self.dots[row][column] |= bits
+            self.ink[row][column] = ink
 
     def dot(self, x: int, y: int, ink: int) -> None:
         """Set the dot ``x`` from the left, ``y`` from the top; outside the canvas nothing happens."""
