@@ -18,7 +18,7 @@ from textual.widgets import Input, Select, Static
 
 from aat_datasets.errors import AatError, ConfigError, InputError, UnknownNameError
 from aat_models import config as configs
-from aat_models.config import ADVERSARIES, ENCODERS, Config
+from aat_models.config import ADVERSARIES, DECODERS, ENCODERS, LANGUAGE_MODELS, Config
 
 from ..runs import RunFolder
 from ..terminal import visible
@@ -56,8 +56,13 @@ class Field(NamedTuple):
 FIELDS = (
     Field("preset", "begin from", (), "fills in the fields below"),
     Field("data.dataset", "dataset"),
-    Field("model.encoder", "encoder", ENCODERS, "what turns words into the vector"),
-    Field("model.decoder", "decoder", ("none", "lstm"), "lstm: the model can also write text"),
+    Field(
+        "model.encoder",
+        "encoder",
+        (*ENCODERS, *LANGUAGE_MODELS),
+        "what makes the vector; llama: a language model",
+    ),
+    Field("model.decoder", "decoder", DECODERS, "none, or what writes text from the vector"),
     Field("adversary.name", "adversary", ADVERSARIES, "what perturbs the texts in training"),
     Field("train.epochs", "epochs", (), "passes over the data, each stage"),
     Field("seed", "seed"),

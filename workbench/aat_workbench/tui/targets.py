@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from aat_datasets.errors import AatError
+from aat_models import config as configs
 from aat_models.events import AttackResult, Started, decode
 
 __all__ = [
@@ -57,7 +58,7 @@ def targets(root: Path) -> list[Target]:
         if not trained and not stored_attacks(root, run.name):
             continue
         try:
-            writes = run.config.model.decoder != "none"
+            writes = configs.writes(run.config)
         except AatError:
             writes = False  # a config that cannot be read is told of where the run is used
         if status.active and trained:

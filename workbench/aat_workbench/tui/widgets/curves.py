@@ -18,7 +18,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -171,6 +171,8 @@ class CurveChart(Widget, can_focus=True):
         self.window = Window()
         self._frame: Frame | None = None
         self._layers: dict[object, _Layer] = {}
+        self._base = Style()
+        self._shades: dict[str, Style] = {}
         self._key: object = None
         self._version = 0
         self._ascii = not utf8_locale()
@@ -253,20 +255,26 @@ class CurveChart(Widget, can_focus=True):
 
     # Drawing
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._base, self._shades = self.rich_style, {}  # once for all lines of a painting
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         frame = self._draw()
-        base = self.rich_style
-        variables = self.app.theme_variables
-        inks = series_colours(variables)
-        segments: list[Segment] = []
-        for text, colour in frame.lines[y] if y < len(frame.lines) else []:
-            if colour.isdigit():
-                shade = inks[int(colour) % _RAW % len(inks)]
-                shade = blend(shade, plain(variables, "background"), 0.6) if int(colour) >= _RAW else shade
-            else:
-                shade = plain(variables, colour)
-            segments.append(Segment(text, base + Style(color=shade)))
+        base = self._base
+        lines = frame.lines[y] if y < len(frame.lines) else []
+        segments = [Segment(text, self._shades.get(colour) or self._style(colour)) for text, colour in lines]
         return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _style(self, colour: str) -> Style:
+        variables = self.app.theme_variables
+        if colour.isdigit():
+            inks = series_colours(variables)
+            shade = inks[int(colour) % _RAW % len(inks)]
+            shade = blend(shade, plain(variables, "background"), 0.6) if int(colour) >= _RAW else shade
+        else:
+            shade = plain(variables, colour)
+        return self._shades.setdefault(colour, self._base + Style(color=shade))
 
     def _draw(self) -> Frame:
         key = (self.size, self._version, self.cursor, self.log_y)

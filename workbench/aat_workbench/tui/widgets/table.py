@@ -131,6 +131,8 @@ class VirtualTable(ScrollView, can_focus=True):
         self._columns = list(columns)
         self.empty = empty  # what stands in place of rows
         self._head = 1 if header else 0
+        self._base = Style()
+        self._variables: dict[str, str] = {}
         self._quiet = quiet  # the cursor shows only while the table has the focus
         self._ascii = not utf8_locale()
         self._total = 0
@@ -245,12 +247,13 @@ class VirtualTable(ScrollView, can_focus=True):
         rest = max(4, width - fixed)
         return [column.width or min(rest, column.most) for column in self._columns]
 
-    def _styles(self) -> tuple[Style, dict[str, str]]:
-        return self.rich_style, self.app.theme_variables
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._base, self._variables = self.rich_style, self.app.theme_variables  # once for all lines of a painting
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        base, variables = self._styles()
+        base, variables = self._base, self._variables or self.app.theme_variables
         if self._head and y == 0:
             head = base + Style(color=plain(variables, "muted"))
             return self._line([Cell(column.title) for column in self._columns], width, head, variables)
