@@ -3,6 +3,7 @@
 ``python -m aat_workbench.generate_bench_side`` answers the requests of ``peers.wire``: see ``Session``.
 """
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import time

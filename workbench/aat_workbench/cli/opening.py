@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,9 @@ def open_pane(pane: str, run: str = "", host: str = "", watched: Sequence[Path] 
     app = WorkbenchApp(start_pane=pane, watched=watched)
     if run:
         app.selected_run = run
+    # What is there now stays: the collector need not look through it at every turn, in the middle of a redraw.
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
     app.run()
 
 

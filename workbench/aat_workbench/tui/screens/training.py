@@ -59,6 +59,7 @@ class TrainingPane(RunControl, can_focus=False):
         self._all: list[RunView] = []
         self._ordered: list[RunView] = []  # those the filter lets through
         self._wanted = ""  # the filter
+        self._on_foreign: bool | None = None  # what the keys shown are for
         self._places: dict[str, int] = {}
         self._pinned: list[str] = []
         self._drawn: object = None
@@ -210,9 +211,12 @@ class TrainingPane(RunControl, can_focus=False):
     def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
         if message.table.id == "runs":
             self._draw()
-            self.refresh_bindings()
-            if self.run is not None:
-                self.post_message(RunSelected(self.run.name))
+            run = self.run
+            if run is not None and run.foreign != self._on_foreign:
+                self._on_foreign = run.foreign
+                self.refresh_bindings()
+            if run is not None:
+                self.post_message(RunSelected(run.name))
 
     # Actions: what is shown
 
