@@ -128,6 +128,7 @@ async def chromium(profile: Path) -> AsyncIterator[Any]:
         browser.wait()
 
 
+@pytest.mark.slow  # beside other tests a browser may take a minute to begin
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 async def test_a_real_browser_draws_it_takes_keys_and_asks_nobody_else(url: str, tmp_path: Path) -> None:
     screen = Screen()
