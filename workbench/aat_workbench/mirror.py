@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
@@ -77,34 +77,28 @@ class Mirror:
 
     async def run(self) -> None:
         """Follows for ever; a connection that is lost is tried again."""
-        pause = FIRST_PAUSE
         while True:
-            try:
-                level = await self.turn()
-            except (AatError, OSError) as error:
-                self._turned(error)
-                await self.rest(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-                continue
-            self._turned(None)
-            pause = FIRST_PAUSE
-            if level:
+            if await self._turned_over(self.rest):
                 await self.rest(SECONDS_BETWEEN_LOOKS)
 
     async def until_level(self) -> None:
         """Follows until all that was there when it was last asked is here; a connection that is lost is tried again."""
+        while not await self._turned_over(asyncio.sleep):
+            pass
+
+    async def _turned_over(self, wait: Callable[[float], Awaitable[object]]) -> bool:
+        """``turn``, again and again with longer pauses while the connection is lost; ``wait`` passes the seconds."""
         pause = FIRST_PAUSE
         while True:
             try:
                 level = await self.turn()
             except (AatError, OSError) as error:
                 self._turned(error)
-                await asyncio.sleep(pause)
+                await wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-                continue
-            self._turned(None)
-            if level:
-                return
+            else:
+                self._turned(None)
+                return level
 
     async def turn(self) -> bool:
         """Asks once what is new, and fetches for a while; whether all of it is here. Raises AatError or OSError."""

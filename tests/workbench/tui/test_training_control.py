@@ -14,7 +14,6 @@ from aat_models.config import Config
 from aat_models.events import ControlApplied, Resumed, Step
 from aat_workbench import control, jobs, notes, queue
 from aat_workbench.runs import RunFolder, RunStatus
-from aat_workbench.tui.app import WorkbenchApp
 from aat_workbench.tui.config_text import ConfigText
 from aat_workbench.tui.derived import Derived, Looks, at, smooth
 from aat_workbench.tui.live_form import LiveForm
@@ -23,39 +22,16 @@ from aat_workbench.tui.new_run import NewRun
 from aat_workbench.tui.notes_form import NotesForm
 from aat_workbench.tui.run_ends import Ends, outcome, terminal_notice
 from aat_workbench.tui.run_view import RunView, Series
-from aat_workbench.tui.screens.training import TrainingPane
 from aat_workbench.tui.widgets.curves import CurveChart
 from aat_workbench.tui.widgets.plotting import between
 
 from .. import fixed_run
 from .shell_support import HOSTILE, check_cells, screen_text, sees, until
+from .training_support import app_on, pane_of
+from .training_support import chart as lines
 
 SIZE = (120, 40)
 NAME = "sst2-bilstm-aat-1"
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("AAT_MIRROR", raising=False)
-    monkeypatch.delenv("AAT_PARALLEL", raising=False)
-    fixed_run.make_runs(tmp_path / "runs")
-    return tmp_path / "runs"
-
-
-def app_on(runs: Path) -> WorkbenchApp:
-    return WorkbenchApp(runs, start_pane="training")
-
-
-def pane_of(app: WorkbenchApp) -> TrainingPane:
-    pane = app.pane
-    assert isinstance(pane, TrainingPane)
-    return pane
-
-
-def lines(app: WorkbenchApp, place: int = 0) -> list[str]:
-    widget = app.query_one(f"#chart-{place}", CurveChart)
-    return [widget.render_line(y).text for y in range(widget.size.height)]
 
 
 # settings

@@ -18,10 +18,10 @@ from aat_models.events import Step
 from aat_workbench.runs import RunFolder, RunStatus
 from aat_workbench.tui.app import WorkbenchApp
 from aat_workbench.tui.run_view import RunView
-from aat_workbench.tui.screens.training import TrainingPane
 
 from .. import fixed_run
 from .shell_support import check_cells, screen_text, sees, until
+from .training_support import app_on, pane_of
 
 SIZE = (120, 40)
 RUNNING = "sst2-bilstm-aat-1"
@@ -71,18 +71,9 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     made.close()
 
 
-def app_on(runs: Path) -> WorkbenchApp:
-    return WorkbenchApp(runs, start_pane="training")
-
-
 def said(app: WorkbenchApp, text: str) -> int:
     """How many of the notices in view say ``text``; on the screen a long path breaks their lines."""
     return sum(text in notice.title for notice in app._notifications)
-
-
-def pane_of(app: WorkbenchApp) -> TrainingPane:
-    assert isinstance(app.pane, TrainingPane)
-    return app.pane
 
 
 def step(number: int, when: float) -> Step:
@@ -149,14 +140,6 @@ async def test_runs_that_may_not_be_written_are_shown_and_refused_work(disk: Dis
         disk.remount("rw")
         await pilot.press("up", "p")
         assert any((disk.path / RUNNING / "control").iterdir())
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("AAT_MIRROR", raising=False)
-    fixed_run.make_runs(tmp_path / "runs")
-    return tmp_path / "runs"
 
 
 async def test_a_torn_line_is_waited_for(runs: Path) -> None:

@@ -24,36 +24,13 @@ from aat_workbench.tui.overlays import Confirm
 from aat_workbench.tui.run_view import RunView, duration, refresh
 from aat_workbench.tui.screens.training import TrainingPane
 from aat_workbench.tui.widgets.charts import charts_of
-from aat_workbench.tui.widgets.curves import CurveChart
 from aat_workbench.tui.widgets.table import VirtualTable
 
 from .. import fixed_run
 from .shell_support import HOSTILE, ClosedSession, check_cells, screen_text, sees, until
+from .training_support import app_on, chart, pane_of
 
 SIZE = (120, 40)
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("AAT_MIRROR", raising=False)
-    fixed_run.make_runs(tmp_path / "runs")
-    return tmp_path / "runs"
-
-
-def app_on(runs: Path) -> WorkbenchApp:
-    return WorkbenchApp(runs, start_pane="training")
-
-
-def pane_of(app: WorkbenchApp) -> TrainingPane:
-    pane = app.pane
-    assert isinstance(pane, TrainingPane)
-    return pane
-
-
-def chart(app: WorkbenchApp, place: int) -> list[str]:
-    widget = app.query_one(f"#chart-{place}", CurveChart)
-    return [widget.render_line(y).text for y in range(widget.size.height)]
 
 
 async def test_the_table_has_every_runs_figures(runs: Path) -> None:

@@ -43,23 +43,10 @@ BINDINGS: list[BindingType] = [
 # Actions that need a run under the cursor.
 ON_A_RUN = frozenset(
     (
-        *(
-            "pin",
-            "view",
-            "metrics",
-            "axis",
-            "smooth",
-            "find",
-            "pause",
-            "stop",
-            "resume",
-            "change",
-            "note",
-            "checkpoint",
-        ),
-        *("attack", "generate", "delete", "config", "zoom"),
+        "pin", "view", "metrics", "axis", "smooth", "find", "pause", "stop", "resume", "change", "note", "checkpoint",
+        "attack", "generate", "delete", "config", "zoom",
     )
-)
+)  # fmt: skip
 
 # Of these, the ones that a training that is not ours does not know.
 ON_OUR_RUN = frozenset(
