@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from aat_datasets.batching import pad
 from aat_datasets.errors import InputError
 from aat_datasets.vocab import BOS, EOS
 from aat_models.generation import draw, write
@@ -28,7 +27,7 @@ from aat_models.spelling import WordSpeller
 from aat_models.teacher_forcing import entropy
 from aat_models.writers import DecoderWriter
 
-__all__ = ["Index", "Neighbour", "Point", "Way", "against", "between", "tell", "vectors_of"]
+__all__ = ["Index", "Neighbour", "Point", "Way", "against", "between", "tell"]
 
 _BATCH = 128
 
@@ -90,7 +89,7 @@ class Index:
     def grow(self) -> None:
         """Read one batch of texts more."""
         chosen = self._order[self.done : self.done + _BATCH]
-        vectors = vectors_of(self._predictor, [self.texts[place] for place in chosen]).numpy()
+        vectors = self._predictor.vectors([self.texts[place] for place in chosen]).numpy()
         self._units[chosen] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         self.done += len(chosen)
 
@@ -111,20 +110,11 @@ class Index:
         return found
 
 
-@torch.no_grad()
-def vectors_of(predictor: Predictor, texts: Sequence[str]) -> Tensor:
-    """The texts' vectors ``(N, Z)``."""
-    model = predictor.model
-    ids, lengths = pad([predictor.intern(predictor.words(text)) for text in texts])
-    tensors = torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(lengths.astype(np.int64))
-    return model.encode(model.embedding(tensors[0]), tensors[1])
-
-
 def between(predictor: Predictor, text: str, other: str, steps: int) -> Way:
     """``steps`` vectors on the straight line from one text's to another's, both included. Raises InputError."""
     if steps < 2:
         raise InputError(f"a way has at least 2 steps, not {steps}")
-    first, last = vectors_of(predictor, [text, other])
+    first, last = predictor.vectors([text, other])
     places = [step / (steps - 1) for step in range(steps)]
     return Way(places, torch.stack([torch.lerp(first, last, place) for place in places]), first)
 
@@ -134,7 +124,7 @@ def against(predictor: Predictor, text: str, lengths: Sequence[float]) -> Way:
 
     The loss is that of the predicted class, or without a label head that of the reply the decoder writes.
     """
-    origin = vectors_of(predictor, [text])[0]
+    origin = predictor.vectors([text])[0]
     wanted = origin.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(_loss(predictor, wanted), wanted)
     size = gradient.norm()

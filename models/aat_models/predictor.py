@@ -174,10 +174,16 @@ class Predictor:
         (gradient,) = torch.autograd.grad(torch.log_softmax(logits, -1)[0, wanted], embedded)
         return words, [round(value, 6) for value in (gradient * embedded).sum(-1)[0].tolist()]
 
-    @torch.no_grad()
     def vector(self, text: str) -> NDArray[np.float32]:
         """The fixed-length vector ``(Z,)`` of a text."""
-        return self._vector(text)[0].numpy()
+        return self.vectors([text])[0].numpy()
+
+    @torch.no_grad()
+    def vectors(self, texts: Sequence[str]) -> Tensor:
+        """The fixed-length vectors ``(N, Z)`` of at least one text, read side by side."""
+        ids, lengths = pad([self.intern(self.words(text)) for text in texts])
+        embedded = self.model.embedding(torch.from_numpy(ids.astype(np.int64)))
+        return self.model.encode(embedded, torch.from_numpy(lengths.astype(np.int64)))
 
     def generate(self, text: str, sampling: Sampling | None = None) -> Iterator[Token]:
         """The decoder's words for a text. Raises InputError where the model has no decoder, ConfigError on bad settings."""
@@ -194,14 +200,10 @@ class Predictor:
         if not texts:
             return
         with torch.inference_mode():
-            vectors = torch.cat([self._vector(text) for text in texts])
+            vectors = torch.cat([self.vectors([text]) for text in texts])
         spellers = [WordSpeller(self.output) for _ in texts]
         yield from write(DecoderWriter(self.model.decoder, vectors), spellers, chosen)
 
     def _tensors(self, words: list[str]) -> tuple[Tensor, Tensor]:
         ids = torch.from_numpy(self.intern(words).astype(np.int64))[None]
         return ids, torch.tensor([ids.shape[1]])
-
-    def _vector(self, text: str) -> Tensor:
-        ids, lengths = self._tensors(self.words(text))
-        return self.model.encode(self.model.embedding(ids), lengths)

@@ -11,7 +11,7 @@ from toy import config, data, texts
 
 from aat_datasets.errors import InputError
 from aat_datasets.vocab import BOS, EOS
-from aat_models.latent import Index, against, between, tell, vectors_of
+from aat_models.latent import Index, against, between, tell
 from aat_models.predictor import Predictor
 from aat_models.sampling import Sampling
 from aat_models.teacher_forcing import entropy
@@ -42,7 +42,7 @@ GOOD, BAD = "the film was great and lovely", "the film was awful and nasty"
 
 def test_a_way_between_two_texts_begins_and_ends_at_them_and_changes_its_mind_once(predictor: Predictor) -> None:
     way = between(predictor, GOOD, BAD, 11)
-    ends = vectors_of(predictor, [GOOD, BAD])
+    ends = predictor.vectors([GOOD, BAD])
     torch.testing.assert_close(way.vectors[[0, -1]], ends)
     points = tell(predictor, way, Sampling(max_tokens=5))
     assert [point.at for point in points] == [step / 10 for step in range(11)]
@@ -87,9 +87,9 @@ def test_the_nearest_texts_are_those_a_plain_search_finds_equal_ones_once(predic
     found, labels = texts(300, 7)
     found, labels = [GOOD, GOOD, *found], [1, 1, *labels]
     index = Index(predictor, found, [("bad", "good")[label] for label in labels])
-    near = index.nearest(vectors_of(predictor, [GOOD, BAD]), 4)
-    vectors = vectors_of(predictor, found)
-    wanted = torch.nn.functional.cosine_similarity(vectors, vectors_of(predictor, [GOOD]))
+    near = index.nearest(predictor.vectors([GOOD, BAD]), 4)
+    vectors = predictor.vectors(found)
+    wanted = torch.nn.functional.cosine_similarity(vectors, predictor.vectors([GOOD]))
     assert near[0][0].text == GOOD and near[0][0].similarity == pytest.approx(1, abs=1e-4)
     assert len({one.text for one in near[0]}) == 4
     assert [one.similarity for one in near[0]] == sorted((one.similarity for one in near[0]), reverse=True)
