@@ -159,15 +159,28 @@ class SurfaceConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     characters: Annotated[int, help("character variants a word has at most", ge=0, le=4)] = 4
 
 
+BETA = {"aat": 0.75, "ascc": 4.0, "trades": 6.0}  # the last two as in their papers
+
+
 class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What perturbs during training, and how the adversarial loss weighs in."""
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.beta):
+            self.beta = BETA.get(self.name, 1.0)
 
     name: Annotated[Adversary, help("what perturbs texts during training")] = "none"
     stages: Annotated[
         list[Literal["encoder", "joint", "decoder", "joint-decoder"]],
         help("stages it is on in; encoder, joint: the label's side; decoder, joint-decoder: the decoder's side"),
     ] = msgspec.field(default_factory=lambda: ["encoder", "joint"])
-    beta: Annotated[float, help("weight of the adversarial loss", ge=0)] = 1.0
+    beta: Annotated[
+        float,
+        help(
+            "weight of the adversarial loss; where none is said the method's own: aat .75, ascc 4, trades 6, else 1",
+            ge=0,
+        ),
+    ] = math.nan
     mu: Annotated[float, help("weight of cross-entropy on adversarial samples beside the KL term", ge=0)] = 0.5
     gamma: Annotated[float, help("aat: weight of the distance between words and their substitutes", ge=0)] = 1.0
     budget: Annotated[float, help("share of a text's words an adversary may change", gt=0, le=1)] = 0.3
@@ -191,14 +204,18 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         float,
         help("aat: share of the training after which texts not yet fooled get a second ascent; 1: never", ge=0, le=1),
     ] = 1.0
-    adaptive: Annotated[bool, help("aat: every example has its own radius, tracking where attacks succeed")] = True
+    adaptive: Annotated[bool, help("aat: every example has its own radius, tracking where attacks succeed")] = False
     rho_start: Annotated[float, help("aat: first radius of an example", gt=0, le=1)] = 0.2
     rho_max: Annotated[float, help("aat: largest radius of an example", gt=0, le=1)] = 1.0
-    rho_floor: Annotated[bool, help("aat: the smallest radius rises linearly to the budget over the training")] = True
+    rho_floor: Annotated[bool, help("aat: the smallest radius rises linearly to the budget over the training")] = False
     success: Annotated[float, help("aat: rate of success the radius tracks (q)", gt=0, lt=1)] = 0.5
     eta: Annotated[float, help("aat: step of the radius", gt=0)] = 0.3
+    ranking: Annotated[
+        Literal["gradient", "chance"],
+        help("aat: substitutes by what they gain to first order, or drawn blindly: the control of the method"),
+    ] = "gradient"
     temperature: Annotated[float, help("aat, hull: temperature of the weights over substitutes", gt=0)] = 0.5
-    cache: Annotated[bool, help("aat: half of the proposals start from the example's last one")] = True
+    cache: Annotated[bool, help("aat: half of the proposals start from the example's last one")] = False
     kappa: Annotated[float, help("ibp: weight of the worst case against the clean loss, at last", ge=0, le=1)] = 0.8
     ramp: Annotated[float, help("ibp: share of the training in which kappa and the boxes grow", ge=0, le=1)] = 0.7
     shrink: Annotated[float, help("ibp: weight of the distance between words and what their boxes span", ge=0)] = 0.3
@@ -232,14 +249,22 @@ def writes(config: Config) -> bool:
     return is_language_model(config) or config.model.decoder != "none"
 
 
+LATER = ("language", "adversary.ranking")  # sections and keys that came after the first hashes were kept
+
+
 def identity(config: Config) -> dict[str, Any]:
     """What a config says, as plain values, for hashes that are kept.
 
     Keys that came later are left out where they have their defaults: what was measured before they were there counts on.
     """
-    tree = msgspec.to_builtins(config)
-    if config.language == LanguageConfig():
-        del tree["language"]
+    tree, plain = msgspec.to_builtins(config), msgspec.to_builtins(Config())
+    for dotted in LATER:
+        *sections, name = dotted.split(".")
+        own, default = tree, plain
+        for section in sections:
+            own, default = own[section], default[section]
+        if own[name] == default[name]:
+            del own[name]
     return tree
 
 
@@ -289,6 +314,8 @@ def apply(config: Config, settings: dict[str, Any]) -> Config:
     """
     tree = msgspec.to_builtins(config)
     known = keys()
+    if config.adversary.beta == BETA.get(config.adversary.name, 1.0):
+        del tree["adversary"]["beta"]  # another method brings its own
     for key, value in settings.items():
         if key not in known:
             raise UnknownNameError("config key", key, known)
@@ -296,7 +323,7 @@ def apply(config: Config, settings: dict[str, Any]) -> Config:
         branch = tree
         for parent in parents:
             branch = branch[parent]
-        branch[leaf] = _read(value, branch[leaf])
+        branch[leaf] = _read(value, branch.get(leaf, 0.0))
     return _convert(tree)
 
 

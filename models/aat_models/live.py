@@ -33,7 +33,7 @@ READ: dict[str, tuple[str, ...]] = {
     "ibp": ("kappa", "ramp", "shrink"),
     "aat": (
         "beta", "mu", "gamma", "budget", "epsilon", "mixing", "probe", "reference", "tolerance", "dual_rate", "second_step",
-        "adaptive", "rho_max", "rho_floor", "success", "eta", "temperature", "cache",
+        "adaptive", "rho_max", "rho_floor", "success", "eta", "temperature", "cache", "ranking",
     ),
 }  # fmt: skip
 _BALL = ("noise", "fgm", "vat", "pgd", "free", "freelb", "smart", "trades")

@@ -32,6 +32,7 @@ from aat_models.writers import DecoderWriter
 __all__ = ["Predictor"]
 
 _BATCH = 512
+_GPU_BATCH = 2048
 _PLAIN_BATCH = 96  # on a CPU larger ones mix more lengths and leave the cache
 _FEW = 8  # texts that are not worth looking for what they have in common
 
@@ -66,6 +67,20 @@ class Predictor:
         self.pipeline = Pipeline(config.data.preprocess)
         self.sharing = isinstance(model.encoder, SharesPrefixes)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: the CPU, or where :meth:`to` took it."""
+        return self.model.device
+
+    def to(self, device: torch.device) -> Predictor:
+        """Takes the model to another device; arrays that are asked and answered stay where they are. Returns itself.
+
+        A GPU reads every text whole: to look for what texts have in common is a processor's way to save.
+        """
+        self.model.to(device)
+        self.sharing = device.type == "cpu" and isinstance(self.model.encoder, SharesPrefixes)
+        return self
+
     @classmethod
     def load(cls, folder: Path) -> Predictor:
         """The model in a checkpoint folder. Raises CheckpointError."""
@@ -97,15 +112,18 @@ class Predictor:
 
         In double precision, so that what an overconfident model thinks of its second choice is not rounded to zero.
         """
+        size = _BATCH if self.device.type == "cpu" else _GPU_BATCH
         answers = [
-            torch.softmax(self._logits(ids[at : at + _BATCH], lengths[at : at + _BATCH]).double(), -1)
-            for at in range(0, len(ids), _BATCH)
+            torch.softmax(self._logits(ids[at : at + size], lengths[at : at + size]).double(), -1)
+            for at in range(0, len(ids), size)
         ]
-        return torch.cat(answers).numpy() if answers else np.empty((0, len(self.labels)))
+        return torch.cat(answers).cpu().numpy() if answers else np.empty((0, len(self.labels)))
 
     @property
     def best_batch(self) -> int:
         """How many texts a call of :meth:`score` is fastest with."""
+        if self.device.type != "cpu":
+            return _GPU_BATCH
         return _BATCH if self.sharing else _PLAIN_BATCH
 
     def _logits(self, ids: NDArray[np.int32], lengths: NDArray[np.integer]) -> Tensor:
@@ -113,7 +131,11 @@ class Predictor:
         if self.sharing and isinstance(encoder, SharesPrefixes) and len(ids) >= _FEW:
             assert self.model.head is not None
             return self.model.head(encoder.encode_batch(ids, lengths, self.model.embedding))
-        return self.model(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(lengths.astype(np.int64)))
+        return self.model(self._numbers(ids), self._numbers(lengths))
+
+    def _numbers(self, array: NDArray[np.integer]) -> Tensor:
+        """Ids, lengths or labels where the model is."""
+        return torch.from_numpy(array.astype(np.int64)).to(self.device)
 
     def gradients(
         self,
@@ -127,13 +149,13 @@ class Predictor:
         Returns the gradient's L1 norms ``(N, T)``, and the first-order gain in loss of each of ``candidates``
         ``(N, T, S)`` in the word's place, −inf where the candidate is 0.
         """
-        words, others = torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(candidates.astype(np.int64))
+        words, others = self._numbers(ids), self._numbers(candidates)
         vectors = StepVectors(self.model.embedding, torch.cat([words.flatten(), others.flatten()]))
         embedded = vectors(words).detach().requires_grad_()
-        logits = self.model.classify(embedded, torch.from_numpy(lengths.astype(np.int64)))
-        losses = F.cross_entropy(logits, torch.from_numpy(labels.astype(np.int64)), reduction="sum")
+        logits = self.model.classify(embedded, self._numbers(lengths))
+        losses = F.cross_entropy(logits, self._numbers(labels), reduction="sum")
         (gradient,) = torch.autograd.grad(losses, embedded)  # (N, T, E)
-        return gradient.abs().sum(-1).numpy(), gains(vectors, words, others, gradient).numpy()
+        return gradient.abs().sum(-1).cpu().numpy(), gains(vectors, words, others, gradient).cpu().numpy()
 
     def survive_ball(
         self, texts: Sequence[Sequence[str]], labels: Sequence[int], epsilon: float, steps: int = 10
@@ -145,9 +167,9 @@ class Predictor:
         for at in range(0, len(order), _PLAIN_BATCH):
             chosen = order[at : at + _PLAIN_BATCH]
             ids, lengths = pad([pieces[i] for i in chosen])
-            parts = (ids.astype(np.int64), lengths.astype(np.int64), np.array(labels, np.int64)[chosen], chosen)
-            batch = Batch(*(torch.from_numpy(part) for part in parts))
-            stood[chosen] = evaluation.ball_survivors(self.model, batch, epsilon, steps).numpy()
+            parts = (ids, lengths, np.array(labels, np.int64)[chosen], chosen)
+            batch = Batch(*map(self._numbers, parts))
+            stood[chosen] = evaluation.ball_survivors(self.model, batch, epsilon, steps).cpu().numpy()
         return stood.tolist()
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -176,14 +198,13 @@ class Predictor:
 
     def vector(self, text: str) -> NDArray[np.float32]:
         """The fixed-length vector ``(Z,)`` of a text."""
-        return self.vectors([text])[0].numpy()
+        return self.vectors([text])[0].cpu().numpy()
 
     @torch.no_grad()
     def vectors(self, texts: Sequence[str]) -> Tensor:
         """The fixed-length vectors ``(N, Z)`` of at least one text, read side by side."""
         ids, lengths = pad([self.intern(self.words(text)) for text in texts])
-        embedded = self.model.embedding(torch.from_numpy(ids.astype(np.int64)))
-        return self.model.encode(embedded, torch.from_numpy(lengths.astype(np.int64)))
+        return self.model.encode(self.model.embedding(self._numbers(ids)), self._numbers(lengths))
 
     def generate(self, text: str, sampling: Sampling | None = None) -> Iterator[Token]:
         """The decoder's words for a text. Raises InputError where the model has no decoder, ConfigError on bad settings."""
@@ -205,5 +226,5 @@ class Predictor:
         yield from write(DecoderWriter(self.model.decoder, vectors), spellers, chosen)
 
     def _tensors(self, words: list[str]) -> tuple[Tensor, Tensor]:
-        ids = torch.from_numpy(self.intern(words).astype(np.int64))[None]
-        return ids, torch.tensor([ids.shape[1]])
+        ids = self._numbers(self.intern(words))[None]
+        return ids, torch.tensor([ids.shape[1]], device=ids.device)

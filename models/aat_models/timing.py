@@ -65,12 +65,15 @@ def bare_epoch(config: Config, data: TrainingData) -> dict[str, float]:
     """
     torch.manual_seed(config.seed)
     split = data.splits["train"]
-    model = checkpoint.build_model(config, data.table, None, len(data.labels)).train()
+    device = devices.choose(config.train.device)
+    model = checkpoint.build_model(config, data.table, None, len(data.labels)).to(device).train()
+    model.width = devices.width(config, device)
     optimiser = optimisers.build(model.parameters(), config.train.lr, config.train)
     sampler = BucketSampler(split.lengths, config.train.batch_size, config.seed)
+    devices.wait(device)
     total, wall, cpu = 0.0, time.perf_counter(), time.process_time()
     for index in sampler.order(0):
-        batch = evaluation.batch_of(split, index)
+        batch = evaluation.batch_of(split, index, device)
         optimiser.zero_grad(set_to_none=True)
         loss = F.cross_entropy(model(batch.ids, batch.lengths), batch.labels)
         loss.backward()

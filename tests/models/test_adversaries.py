@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -157,7 +158,7 @@ def test_hull_points_are_means_of_the_corners(scene) -> None:
 
 def test_the_radius_falls_where_attacks_succeed_rises_where_they_fail_and_keeps_above_the_floor(scene) -> None:
     chosen, _, _, _, setting = scene
-    radii = Radii(setting.config, 40)
+    radii = Radii(msgspec.structs.replace(setting.config, adaptive=True, rho_floor=True), 40)
     index = torch.tensor([0, 1])
     radii.rho[:] = 0.5
     radii.track(index, torch.tensor([True, False]), 0.0)

@@ -34,6 +34,7 @@ def test_what_may_change_is_what_the_adversary_reads_at_its_steps(name: str) -> 
     families = ["word", "char", "hull", "ball"]
     more = {"adversary__families": families, "adversary__mixing": "average", "adversary__second_step": 0.2}
     more |= {"adversary__probe": True, "adversary__reference": 0.1, "adversary__rho_floor": True}
+    more |= {"adversary__adaptive": True, "adversary__cache": True}
     chosen = config(adversary__name=name, model__encoder="bow", train__epochs=5.0 if name == "aat" else 1.0, **more)
     training = Training(chosen, data())
     noting = Noting(chosen.adversary)
@@ -52,9 +53,9 @@ def test_what_may_change_is_what_the_adversary_reads_at_its_steps(name: str) -> 
 def test_a_change_is_of_the_keys_own_type_and_bounds() -> None:
     chosen = config(adversary__name="aat")
     changed, what = live.change(chosen, "beta=2")
-    assert (what.key, what.old, what.new, what.text) == ("adversary.beta", 1.0, 2.0, "adversary.beta=2.0")
-    assert live.differences(chosen, changed) == {"adversary.beta": 2.0} and chosen.adversary.beta == 1.0
-    assert live.change(changed, "adversary.cache = false")[1].text == "adversary.cache=false"
+    assert (what.key, what.old, what.new, what.text) == ("adversary.beta", 0.75, 2.0, "adversary.beta=2.0")
+    assert live.differences(chosen, changed) == {"adversary.beta": 2.0} and chosen.adversary.beta == 0.75
+    assert live.change(changed, "adversary.cache = true")[1].text == "adversary.cache=true"
     refused = {
         "beta=-1": "adversary.beta",
         "beta=inf": "finite",

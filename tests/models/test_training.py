@@ -138,7 +138,7 @@ def test_stages_train_what_they_name_and_resume_between_them(tmp_path: Path) -> 
 
 
 def test_events_are_records_in_order_with_finite_figures(tmp_path: Path) -> None:
-    events = run(config(adversary__name="aat"), tmp_path)
+    events = run(config(adversary__name="aat", adversary__adaptive=True), tmp_path)
     records = [e for e in events if not isinstance(e, CheckpointDue)]
     assert [type(records[0]), type(records[-1])] == [Started, Done]
     steps = [e.step for e in records if isinstance(e, Step)]

@@ -78,7 +78,12 @@ def make_run(
     (folder / "control").mkdir(parents=True)
     (folder / "checkpoints").mkdir()
     settings = {"run": name, "data.dataset": name.split("-")[0], "model.encoder": name.split("-")[1]}
-    config = configs.apply(configs.Config(), {**settings, "adversary.name": adversary, "train.lr": 0.001})
+    parts: dict[str, object] = dict.fromkeys(
+        ("adversary.adaptive", "adversary.rho_floor", "adversary.cache"), adversary == "aat"
+    )
+    config = configs.apply(
+        configs.Config(), {"adversary.beta": 1.0, **settings, **parts, "adversary.name": adversary, "train.lr": 0.001}
+    )
     (folder / "config.toml").write_text(configs.dump(config), encoding="utf-8")
     os.utime(folder / "config.toml", (BEGIN - age, BEGIN - age))
     records = _records(name, adversary, steps, total, state)

@@ -108,7 +108,8 @@ class Study(NamedTuple):
 class Row(msgspec.Struct, kw_only=True):
     """What a cell came to.
 
-    ``right`` holds, for ``clean``, each attack and ``certified``, who was right: hexadecimal bits, in the order of the rows.
+    ``device`` is where it was measured. ``right`` holds, for ``clean``, each attack and ``certified``, who was right:
+    hexadecimal bits, in the order of the rows.
     """
 
     cell: str
@@ -121,6 +122,7 @@ class Row(msgspec.Struct, kw_only=True):
     right: dict[str, str]
     seconds: float
     note: str = ""
+    device: str = "cpu"
     step_time_ratio: float | None = None
     attack_seconds: dict[str, float] = {}
     date: str
@@ -210,6 +212,7 @@ def measure(study: Study, cell: Cell, runs_root: Path | None = None) -> Row:
 
     summary = _train(cell, runs_root)
     target = open_target(cell.name, runs_root)
+    target.compute_on(cell.config.train.device)
     right: dict[str, list[bool]] = {}
     seconds: dict[str, float] = {}
     for name, spec in cell.attacks.items():
@@ -233,9 +236,19 @@ def measure(study: Study, cell: Cell, runs_root: Path | None = None) -> Row:
     return Row(
         cell=cell.name, key=cell.key, dataset=cell.dataset, encoder=cell.encoder, method=cell.method, seed=cell.seed,
         n=len(next(iter(right.values()))), right={name: _pack(answers) for name, answers in right.items()},
-        seconds=summary["seconds"], note=cell.note, step_time_ratio=summary.get("step_time_ratio"),
+        seconds=summary["seconds"], note=cell.note, device=_device(cell), step_time_ratio=summary.get("step_time_ratio"),
         attack_seconds=seconds, date=time.strftime("%Y-%m-%d"),
     )  # fmt: skip
+
+
+def _device(cell: Cell) -> str:
+    """``cpu``, or the name of the GPU that trained and attacked a cell."""
+    import torch
+
+    from aat_models import devices
+
+    device = devices.choose(cell.config.train.device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def _in_the_ball(target: Target, spec: AttackSpec, request: AttackRequest) -> list[bool]:
@@ -298,12 +311,15 @@ def _train(cell: Cell, runs_root: Path | None) -> dict[str, Any]:
 # all of them ------------------------------------------------------------------------------------------------------
 
 
-def run_study(path: Path, *, only: str = "", parallel: int = 1, minutes: float = 0.0) -> Iterator[str]:
+def run_study(
+    path: Path, *, only: str = "", parallel: int = 1, minutes: float = 0.0, gpu: bool = False
+) -> Iterator[str]:
     """Measures what is missing, ``parallel`` cells at a time; yields what is done in words.
 
     Args:
         only: a regular expression the names of the cells match somewhere; empty: all.
         minutes: after that long no further cell is begun; 0: no end.
+        gpu: cells that name no device take a GPU; else those alone do that are for one.
 
     A cell that fails is told and left out; the next call tries it again. Stopped in the middle, what was trained and
     attacked stays.
@@ -314,6 +330,9 @@ def run_study(path: Path, *, only: str = "", parallel: int = 1, minutes: float =
     chosen = [cell for cell in study.cells.values() if re.search(only, cell.name)]
     waiting = [cell for cell in chosen if cell.name not in known or known[cell.name].key != cell.key]
     yield f"{len(chosen) - len(waiting)} of {len(chosen)} cells are there"
+    if (left := [cell for cell in waiting if _wants_a_gpu(cell)]) and not _a_gpu_is_here():
+        waiting = [cell for cell in waiting if not _wants_a_gpu(cell)]
+        yield f"{len(left)} cells are for a GPU, and none is here"
     end = time.monotonic() + 60 * minutes if minutes else float("inf")
     working: dict[str, tuple[subprocess.Popen[bytes], IO[bytes], float]] = {}
     try:
@@ -322,7 +341,7 @@ def run_study(path: Path, *, only: str = "", parallel: int = 1, minutes: float =
                 cell = waiting.pop(0)
                 log = (target.parent / f".{cell.name}.log").open("w+b")
                 Path(log.name).unlink()  # it lives as long as it is open
-                working[cell.name] = (_start(path, cell.name, log), log, time.monotonic())
+                working[cell.name] = (_start(path, cell, log, gpu), log, time.monotonic())
             if not working:
                 break
             time.sleep(POLL_SECONDS)
@@ -340,9 +359,22 @@ def run_study(path: Path, *, only: str = "", parallel: int = 1, minutes: float =
         yield f"{len(waiting)} cells are left"
 
 
-def _start(path: Path, cell: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "aat_workbench.cli.main", "bench", "robustness", str(path), "--cell", cell]
-    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "1"})
+def _wants_a_gpu(cell: Cell) -> bool:
+    return cell.config.train.device == "cuda"
+
+
+def _a_gpu_is_here() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _start(path: Path, cell: Cell, log: IO[bytes], gpu: bool) -> subprocess.Popen[bytes]:
+    """A process that measures a cell on one processor thread; it sees a GPU where ``gpu``, or where the cell is for one."""
+    command = [sys.executable, "-m", "aat_workbench.cli.main", "bench", "robustness", str(path), "--cell", cell.name]
+    hidden = {} if gpu or _wants_a_gpu(cell) else {"CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | hidden
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
 
 def _ended(name: str, code: int, log: IO[bytes], seconds: float, target: Path) -> str:

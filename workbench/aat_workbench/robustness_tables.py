@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aat_models.statistics import Interval, paired_bootstrap
@@ -25,19 +25,25 @@ def tables(found: Iterable[Row], reference: str) -> list[Table]:
 
     A cell is the mean accuracy over seeds ± their standard deviation. For each attack follows the difference of the method
     from ``reference`` in points, over the seeds that both have, with the paired bootstrap's 95 % interval over texts: the
-    spread between trainings is in the ±, not in the interval.
+    spread between trainings is in the ±, not in the interval. A table with a note and without a reference of its own is
+    compared with that of the table without. Times are those on a processor, where a method has any.
     """
     groups: dict[str, list[Row]] = {}
+    plain: dict[str, dict[int, Row]] = {}
     for row in found:
-        groups.setdefault(", ".join(filter(None, (row.dataset, row.encoder, row.note))), []).append(row)
-    return [_table(title, rows, reference) for title, rows in groups.items()]
+        place = f"{row.dataset}, {row.encoder}"
+        groups.setdefault(", ".join(filter(None, (place, row.note))), []).append(row)
+        if row.method == reference and not row.note:
+            plain.setdefault(place, {})[row.seed] = row
+    return [_table(title, rows, reference, plain) for title, rows in groups.items()]
 
 
-def _table(title: str, rows: Sequence[Row], reference: str) -> Table:
+def _table(title: str, rows: Sequence[Row], reference: str, plain: Mapping[str, dict[int, Row]]) -> Table:
     attacks = list(dict.fromkeys(name for row in rows for name in row.right))
     attacks.sort(key=lambda name: (name != "clean", name == "certified"))
     methods = list(dict.fromkeys(row.method for row in rows))
     against = {row.seed: row for row in rows if row.method == reference}
+    against = against or plain.get(f"{rows[0].dataset}, {rows[0].encoder}", {})
     lines: list[list[str]] = []
     for method in methods:
         own = [row for row in rows if row.method == method]
@@ -46,9 +52,10 @@ def _table(title: str, rows: Sequence[Row], reference: str) -> Table:
             line.append(_mean([_share(row, attack) for row in own if attack in row.right]))
             if attack != "certified":
                 line.append("" if method == reference else _difference(own, against, attack))
-        ratios = [row.step_time_ratio for row in own if row.step_time_ratio]
+        timed = [row for row in own if row.device == "cpu"] or own
+        ratios = [row.step_time_ratio for row in timed if row.step_time_ratio]
         line.append(f"{statistics.mean(ratios):.2f}" if ratios else "1")
-        line.append(f"{statistics.mean(row.seconds for row in own):.0f}")
+        line.append(f"{statistics.mean(row.seconds for row in timed):.0f}")
         lines.append(line)
     columns = ["method", "seeds"]
     for attack in attacks:

@@ -103,6 +103,12 @@ class Target:
                 "name a model whose training had the stage encoder or joint",
             )
 
+    def compute_on(self, device: str) -> None:
+        """Answer from ``cpu`` or ``cuda``; ``auto`` takes a GPU where there is one.
+
+        A trained run without a decoder does; all others stay where they are. Raises ConfigError where there is no GPU.
+        """
+
     def words(self, text: str) -> list[str]:
         return self.victim.words(text)
 
@@ -221,6 +227,12 @@ class _RunTarget(Target):
         self.has_decoder = self._predictor.has_decoder
         self.dataset = self._predictor.config.data.dataset
         self.lexicon = self._predictor.surface
+
+    def compute_on(self, device: str) -> None:
+        from aat_models import devices
+
+        if not self.has_decoder:
+            self._predictor.to(devices.choose(device))
 
     def attribute(self, text: str, method: str = "") -> tuple[list[str], list[float]]:
         self.require_head()

@@ -33,7 +33,7 @@ Answer = dict[str, Any]
 
 def bench_train(
     parts: Sequence[str] = PARTS, *, against: str = "", dataset: str = "sst2-sentences", texts: int = 0,
-    adversaries: Sequence[str] = (), encoder: str = "lstm", rounds: int = 5,
+    adversaries: Sequence[str] = (), encoder: str = "lstm", rounds: int = 5, device: str = "cpu",
 ) -> Iterator[str | dict[str, Any]]:  # fmt: skip
     """Lines of narration, and last the figures. Times are in seconds.
 
@@ -52,8 +52,8 @@ def bench_train(
         settings = one_thread(our_packages(folder))
         ours = stack.enter_context(Side("our side", [sys.executable, "-m", "aat_workbench.train_bench_side"], settings))
         yield f"preparing {dataset}"
-        figures: dict[str, Any] = {"dataset": dataset, "rounds": rounds, "cores": os.cpu_count()}
-        figures |= ours.ask("open", dataset=dataset, cache=str(folder / "cache"), texts=texts)
+        figures: dict[str, Any] = {"dataset": dataset, "rounds": rounds, "cores": os.cpu_count(), "device": device}
+        figures |= ours.ask("open", dataset=dataset, cache=str(folder / "cache"), texts=texts, device=device)
         if "loop" in parts:
             sides: dict[str, Callable[[], Answer]] = {
                 "loop": lambda: ours.ask("loop", batch=LOOP_BATCH, ema=0.0),

@@ -28,7 +28,6 @@ __all__ = ["Session"]
 PLAIN = {
     "model.encoder": "lstm", "model.embedding": 128, "model.hidden": 128, "model.latent": 128, "model.characters": False,
     "model.dropout": 0.0, "surface.source": "none", "surface.characters": 0, "train.epochs": 1.0, "train.threads": 1,
-    "train.device": "cpu",
     "train.log_every": 1_000_000, "train.evaluate_every": 1_000_000,
 }  # fmt: skip
 """An LSTM over plain word vectors, trained for an epoch with nothing but the loop itself."""
@@ -37,8 +36,9 @@ PLAIN = {
 class Session:
     """What is timed. Every answer has ``wall`` and ``cpu`` seconds."""
 
-    def open(self, dataset: str, cache: str, texts: int) -> dict[str, Any]:
-        """Prepares ``texts`` training texts of a dataset; 0: all."""
+    def open(self, dataset: str, cache: str, texts: int, device: str = "cpu") -> dict[str, Any]:
+        """Prepares ``texts`` training texts of a dataset, for a device; 0: all."""
+        self.device = {"train.device": device}
         self.cache = Path(cache)
         self.ready: dict[str, Training] = {}
         self.dataset = {"data.dataset": dataset, "data.limit": texts, "data.preprocess": ["lowercase"]}
@@ -46,7 +46,7 @@ class Session:
         return {"texts": len(self.data.splits["train"]), "words": self.data.table.size}
 
     def _config(self, settings: dict[str, Any]) -> Config:
-        return configs.apply(Config(run="bench"), {**self.dataset, **PLAIN, **settings})
+        return configs.apply(Config(run="bench"), {**self.dataset, **PLAIN, **self.device, **settings})
 
     def _data(self, config: Config) -> TrainingData:
         from aat_models.data import prepare

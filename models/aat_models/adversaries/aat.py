@@ -110,12 +110,18 @@ class AdaptiveAdversary:
         if name == "ball":
             return self.ball(ascent)
         candidates = self.surface.of(batch.ids)[..., columns(name)]  # (B, T, S)
-        gain = gains(ascent.vectors, batch.ids, candidates, ascent.gradient)
+        gain = self.gains(ascent, candidates)
         chosen = positions(gain, batch.lengths, ascent.rho)
         if name == "hull":
             return self.hull(ascent, candidates, gain, chosen)
         ids = propose(candidates, batch.ids, gain, chosen)
         return ascent.vectors(self.recall(batch, ids, candidates) if recall else ids)
+
+    def gains(self, ascent: Ascent, candidates: Tensor) -> Tensor:
+        """What each of ``candidates`` ``(B, T, S)`` gains, or, of the control, a number drawn blindly; −inf where none is."""
+        if self.config.ranking == "chance":
+            return torch.rand_like(candidates, dtype=ascent.gradient.dtype).masked_fill(candidates == 0, -torch.inf)
+        return gains(ascent.vectors, ascent.batch.ids, candidates, ascent.gradient)
 
     def again(
         self, model: TextModel, name: str, ascent: Ascent, embedded: Tensor, logits: Tensor, dropout: Any
@@ -215,7 +221,7 @@ class AdaptiveAdversary:
         """Store what the adversarial pass's own gradient proposes, for the example's next turn."""
         batch = ascent.batch
         candidates = self.surface.of(batch.ids)[..., columns(name)]
-        gain = gains(ascent.vectors, batch.ids, candidates, ascent.gradient)
+        gain = self.gains(ascent, candidates)
         ids = propose(candidates, batch.ids, gain, positions(gain, batch.lengths, ascent.rho))
         flat, inside = self.flat(batch)
         self.cache[flat] = ids[inside].int()

@@ -38,6 +38,9 @@ class Radii:
         self.rho[rows] = moved.clamp(self.floor(progress), config.rho_max)
 
     def curves(self) -> dict[str, Tensor]:
+        """Mean, 10 % and 90 % quantile; nothing where all are the budget."""
+        if not self.config.adaptive:
+            return {}
         sample = self.rho[:: max(1, len(self.rho) // 4096)]
         low, high = torch.quantile(sample, torch.tensor([0.1, 0.9], device=sample.device))
         return {"rho_mean": self.rho.mean(), "rho_p10": low, "rho_p90": high}

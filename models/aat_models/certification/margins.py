@@ -101,10 +101,10 @@ def text_margins(
     for at in range(0, len(rows), _BATCH):
         chosen = rows[at : at + _BATCH]
         table = _table(intern, {word: known[word] for row in chosen for word in texts[row]})
-        ids, lengths = (torch.from_numpy(part.astype(np.int64)) for part in pad([intern(texts[row]) for row in chosen]))
-        truth = torch.tensor([labels[row] for row in chosen])
+        parts = (*pad([intern(texts[row]) for row in chosen]), np.array([labels[row] for row in chosen]))
+        ids, lengths, truth = (torch.from_numpy(part.astype(np.int64)).to(model.device) for part in parts)
         worst = worst_logits(model, model.embedding, ids, lengths, truth, table)
-        found[chosen] = _margins(worst, truth).double().numpy()
+        found[chosen] = _margins(worst, truth).double().cpu().numpy()
     return found
 
 
@@ -120,7 +120,7 @@ def _table(
     block, _ = pad([intern(others) for others in known.values()])
     rows = np.zeros((int(numbers.max(initial=0)) + 1, block.shape[1]), np.int64)
     rows[numbers] = block
-    return lambda words: torch.from_numpy(rows[words.numpy()])
+    return lambda words: torch.from_numpy(rows[words.cpu().numpy()]).to(words.device)
 
 
 @torch.no_grad()
@@ -131,7 +131,7 @@ def certified_accuracy(
 
     ``substitutes`` as in :func:`worst_logits`. Raises ConfigError where the encoder cannot be bounded.
     """
-    device = next(model.parameters()).device
+    device = model.device
     rows = [row for row in range(min(limit, len(split))) if split.labels[row] >= 0]
     rows.sort(key=lambda row: len(split.text(row)))
     certified = 0

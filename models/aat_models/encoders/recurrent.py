@@ -14,6 +14,16 @@ from aat_models.encoders.sharing import Ids, backwards, numbered, pooled
 __all__ = ["BiLSTM", "Recurrent", "gru", "lstm"]
 
 
+def states_of(layer: nn.LSTM | nn.GRU, embedded: Tensor) -> Tensor:
+    """What a layer says of every word, ``(B, T, E)`` → ``(B, T, H)``; a gradient can be taken whether it trains or not."""
+    if embedded.is_cuda:
+        layer.training = True  # cuDNN goes back through no other; the layer has no dropout that would switch on
+        given, kept = layer.all_weights[0][:2]
+        if given.untyped_storage().data_ptr() != kept.untyped_storage().data_ptr():
+            layer.flatten_parameters()  # a copy's weights lie apart
+    return layer(embedded)[0]
+
+
 class Recurrent(nn.Module):
     """One recurrent layer read from left to right, maximum and mean over the words, one dense layer.
 
@@ -29,7 +39,7 @@ class Recurrent(nn.Module):
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         mask = mask_of(lengths, embedded.shape[1])
-        states, _ = self.layer(embedded)  # (B, T, H); what follows a text cannot reach back into it
+        states = states_of(self.layer, embedded)  # (B, T, H); what follows a text cannot reach back into it
         parts = torch.cat([masked_max(states, mask), masked_mean(states, mask)], dim=-1)  # (B, 2H)
         return torch.tanh(self.dense(parts))
 
@@ -63,8 +73,8 @@ class BiLSTM(nn.Module):
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         mask = mask_of(lengths, embedded.shape[1])
-        ahead, _ = self.forwards(embedded)
-        back, _ = self.backwards(reverse(embedded, lengths, mask))  # stays reversed: pooling asks for no order
+        ahead = states_of(self.forwards, embedded)
+        back = states_of(self.backwards, reverse(embedded, lengths, mask))  # stays reversed: pooling asks for no order
         parts = [masked_max(ahead, mask), masked_max(back, mask), masked_mean(ahead, mask), masked_mean(back, mask)]
         return torch.tanh(self.dense(torch.cat(parts, dim=-1)))
 

@@ -15,7 +15,7 @@ from aat_workbench.attack_request import AttackRequest, SurfaceKind
 from aat_workbench.cli.diff import diff, print_text
 from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.http import HttpBatch, HttpRate, HttpRetries, HttpTimeout
-from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
+from aat_workbench.cli.output import Device, Json, Quiet, emit, print_table, say
 from aat_workbench.outcome import reduced, words_left
 from aat_workbench.summary import REDUCTION
 from aat_workbench.terminal import visible
@@ -78,6 +78,7 @@ def attack(
     http_timeout: HttpTimeout = 30.0,
     http_retries: HttpRetries = 4,
     http_rate: HttpRate = 0.0,
+    device: Device = "auto",
     listing: Annotated[bool, typer.Option("--list", help="list the recipes and stop")] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -127,7 +128,7 @@ def attack(
         return
     if save_as:
         _check_saving(save_as, names, replace=replace)
-    _attack_here(target, requests, http, save_as, replace=replace, json=json, quiet=quiet)
+    _attack_here(target, requests, http, save_as, device=device, replace=replace, json=json, quiet=quiet)
 
 
 def _attack_here(
@@ -136,6 +137,7 @@ def _attack_here(
     http: HttpOptions,
     save_as: str,
     *,
+    device: str,
     replace: bool,
     json: bool,
     quiet: bool,
@@ -147,6 +149,7 @@ def _attack_here(
     os.environ.update(thread_settings())
     group, quiet = _group(quiet)
     opened = open_target(target, http=http.check())
+    opened.compute_on(device)
     runs: list[AttackRun] = []
     for request in requests:
         run = AttackRun(opened, request, group=group)

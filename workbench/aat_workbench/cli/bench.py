@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -139,6 +139,7 @@ def robustness(
     only: Annotated[str, typer.Option("--only", metavar="REGEX", help="cells whose names match")] = "",
     parallel: Annotated[int, typer.Option("--parallel", min=1, help="trainings at once, a thread each")] = 2,
     minutes: Annotated[float, typer.Option("--minutes", min=0, help="begin no further cell after; 0: no end")] = 0,
+    gpu: Annotated[bool, typer.Option("--gpu", help="cells take a GPU; else those alone that are for one")] = False,
     check: Annotated[int, typer.Option("--check", min=0, help="measure this many kept cells again, and compare")] = 0,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="print the tables as Markdown and measure nothing")
@@ -163,7 +164,7 @@ def robustness(
             print_table(["cell", "attack", "kept", "again", "points"], [tuple(line.values()) for line in compared])
         return
     if not markdown:
-        for told in studies.run_study(study, only=only, parallel=parallel, minutes=minutes):
+        for told in studies.run_study(study, only=only, parallel=parallel, minutes=minutes, gpu=gpu):
             say(told, quiet=quiet)
     kept = studies.rows(studies.results_path(study))
     made = tables([studies.joined(kept[name], found.unions) for name in found.cells if name in kept], found.reference)
@@ -197,6 +198,7 @@ def train(
     texts: Annotated[int, typer.Option("--texts", min=0, help="how many of them; 0: all")] = 0,
     adversaries: Annotated[str, typer.Option("--adversaries", metavar="NAME,…", help="which; default: all")] = "",
     encoder: Annotated[str, typer.Option("--encoder", help="of the model the adversaries are measured on")] = "lstm",
+    device: Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="what our side trains on")] = "cpu",
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="counted rounds of each side")] = 5,
     json: Json = False,
     quiet: Quiet = False,
@@ -215,7 +217,14 @@ def train(
         raise UnknownNameError("adversary", unknown[0], configs.ADVERSARIES)
     figures = _figures(
         bench_train(
-            chosen, against=against, dataset=dataset, texts=texts, adversaries=named, encoder=encoder, rounds=rounds
+            chosen,
+            against=against,
+            dataset=dataset,
+            texts=texts,
+            adversaries=named,
+            encoder=encoder,
+            rounds=rounds,
+            device=device,
         ),
         quiet,
     )

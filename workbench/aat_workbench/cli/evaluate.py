@@ -10,7 +10,7 @@ import typer
 from aat_workbench.attack_request import SurfaceKind
 from aat_workbench.cli.attack import TARGETS, shown
 from aat_workbench.cli.http import HttpBatch, HttpRate, HttpRetries, HttpTimeout
-from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
+from aat_workbench.cli.output import Device, Json, Quiet, emit, print_table, say
 from aat_workbench.suites import EvaluationRequest, SuiteName
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def evaluate(
     http_timeout: HttpTimeout = 30.0,
     http_retries: HttpRetries = 4,
     http_rate: HttpRate = 0.0,
+    device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -68,7 +69,10 @@ def evaluate(
     )
     os.environ.update(thread_settings())
     http = HttpOptions(http_batch, http_timeout, http_retries, rate=http_rate).check()
-    evaluation = Evaluation([open_target(name, http=http) for name in targets], request)
+    opened = [open_target(name, http=http) for name in targets]
+    for target in opened:
+        target.compute_on(device)
+    evaluation = Evaluation(opened, request)
     _run(evaluation, quiet=quiet)
     if json:
         emit(evaluation.table)

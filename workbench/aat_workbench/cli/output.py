@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import typer
 
 from aat_workbench.terminal import visible
 
-__all__ = ["Json", "Quiet", "dotted", "emit", "figure", "print_line", "print_table", "say"]
+__all__ = ["Device", "Json", "Quiet", "dotted", "emit", "figure", "print_line", "print_table", "say"]
 
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output on stdout, and nothing else there")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no remarks")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"], typer.Option("--device", help="where to compute; auto: a GPU where there is one")
+]
 
 
 _PIPE_WIDTH = 400  # a file or another program wants whole lines, not a terminal's
