@@ -12,7 +12,8 @@ The last two climb the paper's hinge losses of the decoder's logits along the ou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from aat_datasets.records import Example
 from aat_models.attacks.goals import Goal
 from aat_models.attacks.victim import FloatArray
 from aat_models.events import Written
-from aat_models.text_metrics import chrf
+from aat_models.text_metrics import Wanted
 from aat_models.writing_victim import WritingVictim
 
 __all__ = ["GOALS", "Keywords", "MeaningLoss", "NonOverlapping", "find_writing_goal", "is_writing_goal"]
@@ -49,14 +50,16 @@ def find_writing_goal(name: str, victim: WritingVictim) -> _Aim:
     words = [word.strip() for word in rest.split(",") if word.strip()]
     if kind == "keywords" and colon and words:
         numbers = [victim.find(word) for word in words]
-        return _Aim("keywords", victim, lambda *parts: Keywords(*parts, numbers))
+        return _Aim(name, victim, functools.partial(Keywords, keywords=numbers))
     raise UnknownNameError("goal", name, GOALS)
 
 
 class _Aim:
     """A goal by name, for any example of a victim."""
 
-    def __init__(self, name: str, victim: WritingVictim, kind: Any) -> None:
+    def __init__(
+        self, name: str, victim: WritingVictim, kind: Callable[[WritingVictim, str, FloatArray], Goal]
+    ) -> None:
         self.name = name
         self._victim = victim
         self._kind = kind
@@ -81,6 +84,7 @@ class _OfOutput:
         self.victim = victim
         self.first_text, self.first = int(answer[0]), int(answer[1])
         self.reference = reference or victim.output(self.first)
+        self._wanted, self._original = Wanted(self.reference), Wanted(victim.text(self.first_text))
         self._near: dict[int, float] = {}
         self._similar: dict[int, float] = {}
         self._measured: dict[int, tuple[float, bool]] = {}
@@ -131,13 +135,13 @@ class _OfOutput:
     def near(self, output: int) -> float:
         """chrF of an output to the reference."""
         if output not in self._near:
-            self._near[output] = chrf([self.victim.output(output)], [self.reference])
+            self._near[output] = self._wanted.chrf(self.victim.output(output))
         return self._near[output]
 
     def similarity(self, text: int) -> float:
         """chrF of a text to the unedited one."""
         if text not in self._similar:
-            self._similar[text] = chrf([self.victim.text(text)], [self.victim.text(self.first_text)])
+            self._similar[text] = self._original.chrf(self.victim.text(text))
         return self._similar[text]
 
     def damage(self, output: int) -> float:
@@ -163,7 +167,7 @@ class MeaningLoss(_OfOutput):
     def measured(self, texts: list[int], outputs: list[int]) -> list[tuple[float, bool]]:
         likely = np.exp(self.victim.loglikelihood(texts, self.victim.output_ids(self.first)))
         return [
-            (self.damage(output) + 1 - float(p), self.lost(text, output) > 0.5)
+            (self.damage(output) + 1 - float(p), self.damage(output) > 0 and self.lost(text, output) > 0.5)
             for text, output, p in zip(texts, outputs, likely, strict=True)
         ]
 

@@ -22,6 +22,7 @@ from aat_datasets.preprocess import Pipeline
 from aat_datasets.vocab import BOS, EOS, PAD, UNK, WordTable
 from aat_models.attacks.victim import FloatArray, IntArray
 from aat_models.data import target_steps
+from aat_models.encoders.sharing import SharesPrefixes
 from aat_models.generation import draw
 from aat_models.predictor import Predictor
 from aat_models.sampling import Sampling
@@ -34,6 +35,7 @@ ANSWERS = ["meaning kept", "meaning lost"]
 """The two classes of what is written: the goal is not reached, or is."""
 
 _LONGEST = 60  # words of an output
+_FEW = 8  # texts that are not worth looking for what they have in common
 
 
 class WritingVictim:
@@ -47,7 +49,7 @@ class WritingVictim:
     """
 
     numbers = 2
-    best_batch = 96
+    best_batch = 256
 
     def __init__(self, predictor: Predictor) -> None:
         if predictor.model.decoder is None or predictor.output is None:
@@ -61,6 +63,7 @@ class WritingVictim:
         self._output: WordTable = predictor.output
         self._pipeline = Pipeline(target_steps(predictor.config))
         self._texts: list[IntArray] = []
+        self._vectors: list[Tensor] = []  # (Z,) of each text
         self._outputs: list[list[int]] = []
         self._spelt: list[str] = []
         self._numbers: dict[tuple[int, ...], int] = {}
@@ -75,7 +78,9 @@ class WritingVictim:
         """Which text was read and which output was written, (N, 2), of ids (N, T) and lengths (N,); greedy decoding."""
         first = len(self._texts)
         self._texts += [row[:length].copy() for row, length in zip(ids, lengths.tolist(), strict=True)]
-        numbers = [self._number(output) for output in self._written(self._read(self._texts[first:]))]
+        vectors = self._read(self._texts[first:])
+        self._vectors += vectors.unbind()
+        numbers = [self._number(output) for output in self._written(vectors)]
         return np.stack([np.arange(first, first + len(ids)), np.array(numbers)], axis=1).astype(np.float64)
 
     # what was read and written ------------------------------------------------------------------------------------
@@ -109,15 +114,13 @@ class WritingVictim:
     def logits(self, texts: Sequence[int], outputs: Sequence[Sequence[int]]) -> Tensor:
         """Logits (K, T + 1, V) where each text (K,) is read and each output of ids, the longest T long, was written so far."""
         seen, _ = pad([np.array([BOS, *output], np.int32) for output in outputs], PAD)
-        logits, _ = self._decoder(
-            self._read([self._texts[number] for number in texts]), torch.from_numpy(seen.astype(np.int64))
-        )
+        logits, _ = self._decoder(self._known(texts), torch.from_numpy(seen.astype(np.int64)))
         logits[..., [PAD, UNK, BOS]] = -torch.inf
         return logits
 
     def loglikelihood(self, texts: Sequence[int], output: Sequence[int]) -> FloatArray:
         """The mean log-probability of an output's words and its end, where each text (K,) is read: (K,)."""
-        return -self._losses(self._read([self._texts[number] for number in texts]), [output] * len(texts)).numpy()
+        return -self._losses(self._known(texts), [output] * len(texts)).numpy()
 
     def losses(self, texts: Sequence[str], outputs: Sequence[str]) -> list[tuple[float, int]]:
         """Cross-entropy of output texts under teacher forcing: nats and words, the end counted, of each."""
@@ -139,11 +142,17 @@ class WritingVictim:
 
     # the model ----------------------------------------------------------------------------------------------------
 
+    def _known(self, texts: Sequence[int]) -> Tensor:
+        """The vectors (K, Z) of texts that were read."""
+        return torch.stack([self._vectors[number] for number in texts])
+
     @torch.inference_mode()
     def _read(self, texts: Sequence[IntArray]) -> Tensor:
         """The fixed-length vectors (K, Z)."""
         model = self._predictor.model
         ids, lengths = pad(list(texts))
+        if isinstance(model.encoder, SharesPrefixes) and len(ids) >= _FEW:
+            return model.encoder.encode_batch(ids, lengths, model.embedding)
         return model.encode(model.embedding(torch.from_numpy(ids.astype(np.int64))), torch.from_numpy(lengths).long())
 
     def _written(self, vectors: Tensor) -> list[list[int]]:

@@ -1,6 +1,7 @@
 """Attacks that search for a model's failures: goal, transform, constraint, search, put together in recipes.
 
-A victim is anything that gives class probabilities (``victim``), or writes (``aat_models.writing_victim``); nothing here knows encoders, training or torch.
+A victim is anything that gives class probabilities (``victim``), or writes (``aat_models.writing_victim``). Nothing here
+knows encoders, training or torch.
 
 >>> from aat_models.attacks import attack, find, tiny
 >>> results = attack(tiny.TinyVictim(), tiny.examples(limit=5), find("greedy"), surface=tiny.synonyms)

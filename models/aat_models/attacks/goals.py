@@ -147,7 +147,7 @@ class InputReduction(OfClasses):
         return self
 
 
-def find_goal(name: str, labels: Sequence[str]) -> Goal:
+def find_goal(name: str, labels: Sequence[str]) -> Untargeted | Targeted:
     """``untargeted`` or ``targeted:LABEL``. Raises UnknownNameError."""
     kind, colon, label = name.partition(":")
     if name == "untargeted":

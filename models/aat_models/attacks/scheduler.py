@@ -299,7 +299,8 @@ def attack(
             ones are slower for most models: they mix more lengths and leave the cache (docs/results/attack-speed.md).
         temperature: the victim's calibrated temperature (``aat_models.attacks.calibration``).
         surface: the substitutes of a word, for recipes that need one and have none of their own.
-        goal: another goal than the recipe's, where that is untargeted; for a victim that writes, see ``aat_models.writing_goals``.
+        goal: another goal than the recipe's, where that is untargeted; of a victim that writes, one of
+            ``aat_models.writing_goals``.
         checks: a sentence encoder, and constraints beside the recipe's own.
 
     Returns an iterator of results; its ``statistics`` say where the time went. Raises InputError and DataError.

@@ -69,7 +69,7 @@ class Batched(Victim, Protocol):
 
 @runtime_checkable
 class Writes(Victim, Protocol):
-    """A victim that writes: its answers are rows of ``numbers`` numbers that the goals of ``aat_models.writing_goals`` understand."""
+    """A victim that writes: its answers are rows of ``numbers`` numbers, for the goals of ``aat_models.writing_goals``."""
 
     @property
     def numbers(self) -> int: ...

@@ -32,7 +32,8 @@ TARGETS = "a run, a run's folder, py:module:function, http://…, hf:PATH_OR_ID 
 
 _SHOWN = (
     "recipe", "examples", "clean_accuracy", "accuracy_under_attack", "success_rate", "mean_words", "mean_words_left",
-    "reduced_share", "bleu", "adversarial_bleu", "chrf", "adversarial_chrf", "mean_damage", "mean_source_similarity", "mean_queries", "mean_edited_share", "mean_similarity", "budget", "queries_per_word", "surface",
+    "reduced_share", "bleu", "adversarial_bleu", "chrf", "adversarial_chrf", "mean_damage", "mean_source_similarity",
+    "mean_queries", "mean_edited_share", "mean_similarity", "budget", "queries_per_word", "surface",
     "fluency", "calibrated_temperature", "seconds", "examples_per_second", "queries_per_second", "forward_share",
 )  # fmt: skip
 _ALWAYS = ("surface", "calibrated_temperature")  # shown where they are empty too

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aat_models.attacks.attempt import Attempt
-from aat_models.attacks.goals import Goal
+from aat_models.attacks.goals import Aim
 from aat_models.attacks.search import Search
 from aat_models.attacks.transforms import Surface
 
@@ -18,7 +18,8 @@ class Recipe:
     """An attack in the field's four words, with its source.
 
     Attributes:
-        goal: what it wants of a model that classifies; the other three words are text for people, ``search`` is the code that does it all.
+        goal: what it wants of a model that classifies; the other three words are text for people, ``search`` is the code
+            that does it all.
         differences: what is not as in ``paper``; empty where nothing is.
         writing: what it wants of a model that writes, see ``aat_models.writing_goals``.
         needs: capabilities beyond a victim's scores it cannot do without: ``surface``, ``gradients``,
@@ -37,7 +38,7 @@ class Recipe:
     """
 
     name: str
-    goal: Goal
+    goal: Aim
     transform: str
     constraint: str
     strategy: str

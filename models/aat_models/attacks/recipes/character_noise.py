@@ -1,6 +1,7 @@
 """``character-noise``: misspelt words against a model that writes.
 
-Belinkov, Bisk: Synthetic and Natural Noise Both Break Neural Machine Translation, 2018; made adversarial as in Michel et al. 2019.
+Belinkov, Bisk: Synthetic and Natural Noise Both Break Neural Machine Translation, 2018; made adversarial as in Michel et al.
+2019.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ def search(attempt: Attempt) -> Search:
 CHARACTER_NOISE = Recipe(
     name="character-noise",
     goal=Untargeted(),
-    transform=f"{_TRIED} drawn of: neighbours swapped, a character dropped, hit on the next key, or a letter put in, inside the word",
+    transform=f"{_TRIED} of: neighbours swapped, a character dropped, hit on the next key, a letter put in, inside it",
     constraint="first and last character stay; each word is edited once; at most the budgeted share of the words, rounded up",
     strategy="words by replace-1 importance, best of the misspellings drawn, kept where it helps",
     search=search,
     paper="Belinkov & Bisk 2018, Synthetic and Natural Noise Both Break Neural Machine Translation",
-    differences="the worst of several misspellings at the most important words, as in Michel et al. 2019, where the paper misspells every "
-    "word at random",
+    differences="the worst of several misspellings at the most important words, after Michel et al. 2019, where the paper "
+    "misspells every word at random",
     needs=("decoder",),
 )

@@ -20,7 +20,7 @@ SEQ2SICK = Recipe(
     strategy="exact greedy on the hinge loss of the decoder's logits: the best of all single substitutions, each round",
     search=search,
     paper="Cheng et al. 2020, Seq2Sick: Evaluating the Robustness of Sequence-to-Sequence Models with Adversarial Examples",
-    differences="words come from the attack's surface and are searched greedily, where the paper projects a gradient, with a group "
-    "lasso, on all words of the vocabulary; its goals and losses are kept: non-overlapping, and keywords:WORD",
+    differences="words come from the attack's surface and are searched greedily, where the paper projects a gradient, with a "
+    "group lasso, on all words of the vocabulary; its goals and losses are kept: non-overlapping, and keywords:WORD",
     needs=("surface", "decoder"),
 )
