@@ -52,20 +52,13 @@ class Explaining:
 
     def step(self, by: int) -> None:
         """Look at the text ``by`` edits later."""
-        if self._labelled():
-            assert self._verdict.result is not None
+        if self._verdict.result is not None:
             self._vary(stepped(self._verdict.result, self._verdict.variation, by))
 
     def undo(self) -> None:
         """Leave out the edit that is looked at, or put it back."""
-        if self._labelled():
-            assert self._verdict.result is not None
+        if self._verdict.result is not None:
             self._vary(undone(self._verdict.result, self._verdict.variation))
-
-    def _labelled(self) -> bool:
-        """Whether there is a result, and it is about a label: of outputs the engine tells no single edits."""
-        result = self._verdict.result
-        return result is not None and result.written is None
 
     def change_method(self) -> str:
         """The other method of salience, from now on."""
