@@ -24,7 +24,7 @@ from aat_workbench.training import run_training
 SETTINGS = {
     "data.limit": 400, "surface.source": "dataset", "model.embedding": 24, "model.hidden": 16, "model.latent": 16,
     "model.buckets": 1000, "model.decoder": "lstm", "model.decoder_hidden": 24, "model.decoder_embedding": 12,
-    "train.epochs": 4.0, "train.lr": 0.02, "train.batch_size": 32, "train.threads": 1, "train.evaluate_every": 1000,
+    "train.epochs": 2.0, "train.lr": 0.02, "train.batch_size": 32, "train.threads": 1, "train.evaluate_every": 1000,
     "train.evaluate_limit": 20, "train.ema": 0.0, "train.stages": "joint",
 }  # fmt: skip
 

@@ -124,7 +124,9 @@ class AttackRun:
 
         Raises InputError, DataError, UnknownNameError, VictimError; what was found before stays in the folder.
         """
-        if not self.writing:
+        if self.writing:  # raises where nothing is written
+            writing_victim(self.target)
+        else:
             self.target.require_head()
         yield [Progress(done=0, total=0, message="reading texts")]
         texts = (writing_texts if self.writing else attack_texts)(self.target, self._request)
