@@ -24,7 +24,7 @@ from aat_workbench.training import run_training
 SETTINGS = {
     "data.limit": 400, "surface.source": "dataset", "model.embedding": 24, "model.hidden": 16, "model.latent": 16,
     "model.buckets": 1000, "model.decoder": "lstm", "model.decoder_hidden": 24, "model.decoder_embedding": 12,
-    "train.epochs": 2.0, "train.lr": 0.02, "train.batch_size": 32, "train.threads": 1, "train.evaluate_every": 1000,
+    "train.epochs": 4.0, "train.lr": 0.02, "train.batch_size": 32, "train.threads": 1, "train.evaluate_every": 1000,
     "train.evaluate_limit": 20, "train.ema": 0.0, "train.stages": "joint",
 }  # fmt: skip
 
@@ -125,7 +125,7 @@ def test_an_evaluation_compares_outputs_in_pairs_and_is_reported() -> None:
 
 
 def test_the_commands_print_outputs_before_and_after() -> None:
-    outcome = CliRunner().invoke(app, ["attack", "clerk", "--goal", "meaning", "-n", "8", "--surface", "all"])
+    outcome = CliRunner().invoke(app, ["attack", "clerk", "--goal", "meaning", "-n", "24", "--surface", "all"])
     assert outcome.exit_code == 0, outcome.output
     for line in ("adversarial_bleu", "mean_source_similarity", "wanted ", "writes "):
         assert line in outcome.output
@@ -134,6 +134,8 @@ def test_the_commands_print_outputs_before_and_after() -> None:
     )
     assert outcome.exit_code == 0, outcome.output
     assert "perplexity" in outcome.output and "against clerk, paired" in outcome.output
+    refused = CliRunner().invoke(app, ["attack", "clerk", "--goal", "meaning", "-n", "2", "--save-as", "spoilt"])
+    assert isinstance(refused.exception, InputError) and "true labels" in str(refused.exception)
     with pytest.raises(InputError, match="an evaluation has none but of what is written"):
         evaluation([open_target("clerk")], EvaluationRequest(goal="untargeted"))
 

@@ -157,6 +157,8 @@ def _attack_here(
     runs: list[AttackRun] = []
     for request in requests:
         run = AttackRun(opened, request, group=group)
+        if run.writing and save_as:
+            raise InputError("--save-as keeps texts with their true labels", "an attack on what is written has none")
         runs.append(run)
         _one(run, quiet=quiet)
         if group is not None and group.rank:
