@@ -25,6 +25,7 @@ __all__ = [
     "Status",
     "Step",
     "Token",
+    "Written",
     "decode",
     "encode",
 ]
@@ -111,6 +112,23 @@ class Edit(msgspec.Struct, frozen=True, array_like=True):
     target: str
 
 
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model wrote, where its output was attacked.
+
+    ``reference`` is the wanted output, that ``before`` the attack where there is none. ``near_before`` and ``near_after`` are
+    the outputs' nearness to it and ``similarity`` that of the two texts, each chrF, 0 … 1. ``damage`` is the share of
+    ``near_before`` that was lost, 0 where nothing was.
+    """
+
+    reference: str
+    before: str
+    after: str
+    near_before: float
+    near_after: float
+    similarity: float
+    damage: float
+
+
 class AttackResult(Base, tag="attack"):
     """What an attack did to one example.
 
@@ -120,6 +138,8 @@ class AttackResult(Base, tag="attack"):
     ``failed``, ``skipped`` (wrong before any edit), ``budget`` (queries ran out). ``trajectory`` holds, after each
     accepted step, the probability of the true class, beginning with the unedited text; most steps make one edit. The
     ``target`` of an edit may be several words, or none where a word was left out.
+
+    Of a model that writes ``written`` has the outputs; its classes are 0, the goal is not reached, and 1.
     """
 
     id: int
@@ -138,6 +158,7 @@ class AttackResult(Base, tag="attack"):
     trajectory: list[float]
     seconds: float
     similarity: float | None = None
+    written: Written | None = None
 
 
 class Token(Base, tag="token"):

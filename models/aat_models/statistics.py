@@ -6,16 +6,16 @@ Pure functions of lists and counts. numpy is imported where it is used, so that 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Interval", "McNemar", "holm", "mcnemar", "paired_bootstrap", "wilson"]
+__all__ = ["Interval", "McNemar", "holm", "mcnemar", "paired_bootstrap", "resampled", "wilson"]
 
 _Z = 1.959964  # the normal distribution's 97.5 % point
 
 
 class Interval(NamedTuple):
-    """A difference of shares with the ends of its interval."""
+    """A difference of shares, or another figure, with the ends of its interval."""
 
     difference: float
     low: float
@@ -66,6 +66,33 @@ def paired_bootstrap(
     differences = (counts[:, 2] - counts[:, 0]) / total
     low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
     return Interval((gains - loses) / total, float(low), float(high))
+
+
+def resampled(
+    parts: Sequence[Sequence[float]],
+    figure: Callable[[list[float]], float],
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """A figure of sums over examples, with its percentile interval, drawing examples (Efron 1979).
+
+    Args:
+        parts: what each example adds, (N, K).
+        figure: of the sums (K,), such as corpus BLEU of counts; of two models' parts side by side their difference.
+
+    Raises ValueError where there is no example.
+    """
+    if not len(parts):
+        raise ValueError("examples are needed")
+    import numpy as np
+
+    added = np.array(parts, np.float64)
+    n = len(added)
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws) @ added  # (draws, K)
+    low, high = np.quantile([figure(sums) for sums in drawn.tolist()], [(1 - level) / 2, (1 + level) / 2])
+    return Interval(figure(added.sum(0).tolist()), float(low), float(high))
 
 
 def mcnemar(first: Sequence[bool], other: Sequence[bool]) -> McNemar:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
-__all__ = ["bleu", "chrf"]
+__all__ = ["Wanted", "bleu", "bleu_counts", "bleu_of", "chrf"]
 
 WORDS = 4  # longest run of words that BLEU counts
 CHARACTERS = 6  # longest run of characters that chrF counts
@@ -19,17 +19,28 @@ def bleu(written: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> f
     The geometric mean of the shares of runs of 1 to 4 words that are wanted too, over all texts together, times a penalty where
     what is written is shorter altogether.
     """
-    found, there = [0] * WORDS, [0] * WORDS
-    lengths = [sum(map(len, texts)) for texts in (written, wanted)]
-    for own, other in zip(written, wanted, strict=True):
-        for n in range(WORDS):
-            runs = _runs(own, n + 1)
-            there[n] += sum(runs.values())
-            found[n] += sum((runs & _runs(other, n + 1)).values())
+    counts = [bleu_counts(own, other) for own, other in zip(written, wanted, strict=True)]
+    return bleu_of([sum(column) for column in zip(*counts, strict=True)]) if counts else 0.0
+
+
+def bleu_counts(own: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """What one text adds to :func:`bleu`: runs of 1 to 4 words that are wanted, all its runs, its words, those wanted."""
+    found: list[int] = []
+    there: list[int] = []
+    for n in range(WORDS):
+        runs = _runs(own, n + 1)
+        there.append(sum(runs.values()))
+        found.append(sum((runs & _runs(wanted, n + 1)).values()))
+    return [*found, *there, len(own), len(wanted)]
+
+
+def bleu_of(counts: Sequence[float]) -> float:
+    """BLEU of the sums of :func:`bleu_counts`."""
+    found, there, (own, wanted) = counts[:WORDS], counts[WORDS : 2 * WORDS], counts[2 * WORDS :]
     if not all(found):
         return 0.0
     precision = math.exp(sum(math.log(a / b) for a, b in zip(found, there, strict=True)) / WORDS)
-    return precision * min(1.0, math.exp(1 - lengths[1] / lengths[0]))
+    return precision * min(1.0, math.exp(1 - wanted / own))
 
 
 def chrf(written: Sequence[str], wanted: Sequence[str]) -> float:
@@ -38,26 +49,39 @@ def chrf(written: Sequence[str], wanted: Sequence[str]) -> float:
     Each text's is the F score of mean precision and mean recall over the lengths that either text has runs of. 1 for two empty
     texts, 0 where no text is given.
     """
-    scores = [_chrf("".join(own.split()), "".join(other.split())) for own, other in zip(written, wanted, strict=True)]
+    scores = [Wanted(other).chrf(own) for own, other in zip(written, wanted, strict=True)]
     return sum(scores) / len(scores) if scores else 0.0
 
 
-def _chrf(own: str, other: str) -> float:
-    if own == other:
-        return 1.0
-    precisions: list[float] = []
-    recalls: list[float] = []
-    for n in range(1, CHARACTERS + 1):
-        mine, theirs = _runs(own, n), _runs(other, n)
-        if not mine and not theirs:
-            break
-        common = sum((mine & theirs).values())
-        precisions.append(common / max(1, sum(mine.values())))
-        recalls.append(common / max(1, sum(theirs.values())))
-    precision, recall = sum(precisions) / len(precisions), sum(recalls) / len(recalls)
-    if not precision and not recall:
-        return 0.0
-    return (1 + BETA**2) * precision * recall / (BETA**2 * precision + recall)
+class Wanted:
+    """A text that others are compared with, counted once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = "".join(text.split())
+        self._counts = [_strings(self._text, n + 1) for n in range(CHARACTERS)]
+
+    def chrf(self, text: str) -> float:
+        """chrF2 of one text, as :func:`chrf`."""
+        own = "".join(text.split())
+        if own == self._text:
+            return 1.0
+        precisions: list[float] = []
+        recalls: list[float] = []
+        for n, theirs in enumerate(self._counts, 1):
+            mine = _strings(own, n)
+            if not mine and not theirs:
+                break
+            common = sum(min(count, theirs[run]) for run, count in mine.items() if run in theirs)
+            precisions.append(common / max(1, len(own) - n + 1))
+            recalls.append(common / max(1, len(self._text) - n + 1))
+        precision, recall = sum(precisions) / len(precisions), sum(recalls) / len(recalls)
+        if not precision and not recall:
+            return 0.0
+        return (1 + BETA**2) * precision * recall / (BETA**2 * precision + recall)
+
+
+def _strings(text: str, length: int) -> Counter[str]:
+    return Counter([text[at : at + length] for at in range(len(text) - length + 1)])
 
 
 def _runs(text: Sequence[Hashable], length: int) -> Counter[tuple[Hashable, ...]]:

@@ -136,7 +136,7 @@ def evaluate(targets: Sequence[str], *, runs_root: Path | None = None, **options
     Args:
         targets: names as the command takes them: runs, ``py:module:function``, ``http://…``, ``hf:…``.
         options: ``suite``, ``recipes``, ``dataset``, ``split``, ``n``, ``budget``, ``queries_per_word``, ``seed``,
-            ``surface``, ``fresh``.
+            ``surface``, ``goal``, ``fresh``.
 
     Returns the table of docs/attacking.md, which is kept on disk too. Raises InputError, DataError, UnknownNameError,
     VictimError, and ConfigError for an option that is none.
@@ -144,7 +144,7 @@ def evaluate(targets: Sequence[str], *, runs_root: Path | None = None, **options
     import msgspec
 
     from aat_datasets.errors import ConfigError
-    from aat_workbench.evaluating import Evaluation
+    from aat_workbench.evaluating_writing import evaluation
     from aat_workbench.suites import EvaluationRequest
     from aat_workbench.targets import open_target
 
@@ -152,7 +152,7 @@ def evaluate(targets: Sequence[str], *, runs_root: Path | None = None, **options
         request = msgspec.convert(options, EvaluationRequest)
     except msgspec.ValidationError as error:
         raise ConfigError(f"evaluate: {error}", "known: " + ", ".join(EvaluationRequest.__struct_fields__)) from None
-    made = Evaluation([open_target(name, runs_root) for name in targets], request, runs_root)
+    made = evaluation([open_target(name, runs_root) for name in targets], request, runs_root)
     for _ in made.steps():
         pass
     return made.table

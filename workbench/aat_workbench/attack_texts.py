@@ -28,7 +28,10 @@ _LANGUAGE_TEXTS = 50
 
 
 class AttackTexts(NamedTuple):
-    """Examples to attack and to calibrate on (none: not calibrated); ``labels`` are the classes' names."""
+    """Examples to attack and to calibrate on (none: not calibrated); ``labels`` are the classes' names.
+
+    With ``writing`` outputs are attacked: the labels are 0, and the examples' targets are compared with.
+    """
 
     dataset: Dataset | None
     name: str
@@ -36,11 +39,14 @@ class AttackTexts(NamedTuple):
     labels: list[str]
     examples: list[Example]
     calibration: list[Example]
+    writing: bool = False
 
     @property
     def fingerprint(self) -> str:
-        """A hash of what is attacked: the texts, their labels and ids."""
+        """A hash of what is attacked: the texts, their labels or wanted outputs, and ids."""
         content = "\n".join(f"{example.row} {example.label} {example.text}" for example in self.examples)
+        if self.writing:
+            content += "\n".join(["", *(example.target or "" for example in self.examples)])
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -22,10 +22,11 @@ from aat_workbench.attack_store import AttackFolder, AttackSettings
 from aat_workbench.attack_texts import AttackTexts, Substitutes, attack_texts, fit_language, surface_of
 from aat_workbench.eventlog import RunWriter
 from aat_workbench.summary import Timing, summarise
+from aat_workbench.writing_attacks import attacks_writing, figures, goal_of, writing_texts, writing_victim
 
 if TYPE_CHECKING:
     from aat_datasets.records import Example
-    from aat_models.attacks import Attack
+    from aat_models.attacks import Aim, Attack
     from aat_models.distributed import Group
     from aat_workbench.targets import Target
 
@@ -69,6 +70,7 @@ class AttackRun:
         total: the number of examples, once begun.
         results: what was found so far, that of an interrupted attack included.
         found_before: how many of them an earlier attack had found.
+        writing: whether what the target writes is attacked, and not its label.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class AttackRun:
         self._runs_root = runs_root
         self._checks: OpenedChecks | None = None
         self._recipe = find(request.recipe)
+        self.writing = attacks_writing(target, request, self._recipe)
         self._batch = batch
         self._concurrency = concurrency
         self._settings: AttackSettings | None = None
@@ -111,6 +114,7 @@ class AttackRun:
         assert settings is not None, "an attack has a summary once it has begun"
         temperature = settings.temperature if settings.calibrated else None
         found = summarise(self._recipe.name, self.results, self._timing, temperature, self._warnings, settings.goal)
+        found |= figures(self.results) if self.writing else {}
         for key in _CAPS:
             found[key] = getattr(settings, key)
         return found | {"target": self.target.name, "path": str(self.path or "")}
@@ -120,9 +124,12 @@ class AttackRun:
 
         Raises InputError, DataError, UnknownNameError, VictimError; what was found before stays in the folder.
         """
-        self.target.require_head()
+        if self.writing:  # raises where nothing is written
+            writing_victim(self.target)
+        else:
+            self.target.require_head()
         yield [Progress(done=0, total=0, message="reading texts")]
-        texts = attack_texts(self.target, self._request)
+        texts = (writing_texts if self.writing else attack_texts)(self.target, self._request)
         self.labels, self.total = texts.labels, len(texts.examples)
         self._checks = open_checks(self._request, self._runs_root)
         substitutes, surface_hash = self._surface or surface_of(self.target, self._request.surface, texts.dataset)
@@ -151,11 +158,10 @@ class AttackRun:
 
     def _prepared(self, examples: list[Example], settings: AttackSettings, substitutes: Substitutes) -> Attack:
         from aat_models.attacks import Attack
-        from aat_models.attacks.goals import find_goal
 
         assert self._checks is not None, "checks are opened before an attack is prepared"
         return Attack(
-            self.target.victim,
+            writing_victim(self.target) if self.writing else self.target.victim,
             examples,
             self._recipe,
             budget=self._request.budget,  # the recipe's own cap has a least number of edits that a given one has not
@@ -163,11 +169,20 @@ class AttackRun:
             seed=settings.seed,
             temperature=settings.temperature,
             surface=substitutes,
-            goal=find_goal(settings.goal, settings.labels) if self._request.goal else None,
+            goal=self._goal(settings),
             checks=self._checks.checks,
             batch=self._batch,
             concurrency=self._concurrency,
         )
+
+    def _goal(self, settings: AttackSettings) -> Aim | None:
+        """What is wanted, None where that is the recipe's own goal."""
+        from aat_models.attacks.goals import find_goal
+        from aat_models.writing_goals import find_writing_goal
+
+        if self.writing:
+            return find_writing_goal(settings.goal, writing_victim(self.target))
+        return find_goal(settings.goal, settings.labels) if self._request.goal else None
 
     def _progress(self) -> Progress:
         return Progress(done=len(self.results), total=self.total, message=f"{self._recipe.name} on {self.target.name}")
@@ -269,7 +284,7 @@ class AttackRun:
             surface=request.surface if closed else "",
             surface_hash=surface_hash if closed else "",
             labels=texts.labels,
-            goal=request.goal or self._recipe.goal.name,
+            goal=goal_of(request, self._recipe) if self.writing else request.goal or self._recipe.goal.name,
             least_edits=self._recipe.least_edits if request.budget is None else 1,
             similarity=judges.get("similarity", ""),
             similarity_weights=judges.get("similarity_weights", ""),
@@ -294,7 +309,7 @@ class AttackRun:
             self._calibrate(texts, settings)
             if keep:
                 folder = AttackFolder.create(self.target.attacks, settings)
-        if not settings.calibrated and self._request.texts is None:
+        if not settings.calibrated and self._request.texts is None and not self.writing:
             dev = f"only {len(texts.calibration)} dev texts" if texts.calibration else "there is no dev split"
             self._warnings.append(f"not calibrated: {dev}; overconfidence may pass for robustness")
         self.path = folder.path if folder is not None else None

@@ -7,7 +7,7 @@ stopped. Its table is kept in ``$AAT_RUNS/_evaluations/evaluation-K/evaluation.j
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ from aat_workbench.masking import (
 from aat_workbench.suites import EvaluationRequest
 
 if TYPE_CHECKING:
+    from aat_models.attacks import Recipe
     from aat_workbench.attack_texts import Substitutes
     from aat_workbench.targets import Target
 
@@ -74,8 +75,7 @@ class Evaluation:
             raise InputError("no target", "name at least one")
         if len(set(names)) < len(names):
             raise InputError("a target is named twice", "name each once")
-        known = [(recipe.name, recipe.goal.name) for recipe in RECIPES.values()]
-        self._recipes, self._absent = request.choose(known)
+        self._recipes, self._absent = self._chosen(request, RECIPES.values())
         self.table: dict[str, Any] = {}
         self.path: Path | None = None
         self.done = 0
@@ -86,6 +86,11 @@ class Evaluation:
         self._certificates: dict[str, Certificates] = {}
         self._left_out: list[str] = []
         self.total = len(self._recipes) * len(names)
+
+    def _chosen(self, request: EvaluationRequest, recipes: Iterable[Recipe]) -> tuple[list[str], list[str]]:
+        """The recipes to run, and those of the suite that are not there."""
+        known = [(r.name, r.goal.name if "decoder" not in r.needs else r.writing) for r in recipes]
+        return request.choose(known)
 
     # the attacks --------------------------------------------------------------------------------------------------
 
@@ -129,6 +134,7 @@ class Evaluation:
             queries_per_word=request.queries_per_word,
             seed=request.seed,
             surface=request.surface,
+            goal=request.goal,
             save=True,
         )
 

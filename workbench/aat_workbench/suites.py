@@ -45,7 +45,8 @@ SUITES: dict[str, Suite] = {
 class EvaluationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What an evaluation is to do; what is None or empty is the suite's, the recipe's or the first target's own.
 
-    ``fresh`` begins every attack anew; otherwise one of the very same settings, weights and texts is gone on with.
+    ``goal`` is one of what the targets write, see evaluating_writing.py. ``fresh`` begins every attack anew; otherwise one of
+    the very same settings, weights and texts is gone on with.
     """
 
     suite: SuiteName = "quick"
@@ -57,6 +58,7 @@ class EvaluationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     queries_per_word: int | None = None
     seed: int = 0
     surface: SurfaceKind = "words"
+    goal: str = ""
     fresh: bool = False
 
     @property

@@ -102,7 +102,7 @@ def _doubts(attacked: Sequence[AttackResult], temperature: float | None, goal: s
         found.append(f"{starved} of {len(attacked)} attacked texts ran out of queries: {bound}")
     if attacked and temperature is not None and temperature > 2:
         found.append(f"the model is overconfident (temperature {temperature:.2f}); it was calibrated before the attack")
-    saturated = sum(max(result.probabilities) >= 1 - 1e-6 for result in attacked)
+    saturated = sum(max(result.probabilities) >= 1 - 1e-6 for result in attacked if result.written is None)
     if attacked and saturated > 0.2 * len(attacked):
         found.append(
             f"{saturated} of {len(attacked)} attacked texts have a probability of 1: a score-based attack sees no slope"

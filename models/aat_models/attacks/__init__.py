@@ -1,6 +1,7 @@
 """Attacks that search for a model's failures: goal, transform, constraint, search, put together in recipes.
 
-A victim is anything that gives class probabilities (``victim``); nothing here knows encoders, training or torch.
+A victim is anything that gives class probabilities (``victim``), or writes (``aat_models.writing_victim``). Nothing here
+knows encoders, training or torch.
 
 >>> from aat_models.attacks import attack, find, tiny
 >>> results = attack(tiny.TinyVictim(), tiny.examples(limit=5), find("greedy"), surface=tiny.synonyms)
@@ -13,7 +14,7 @@ from __future__ import annotations
 from aat_models.attacks import tiny
 from aat_models.attacks.calibration import calibrate
 from aat_models.attacks.checks import Checks, SentenceEncoder
-from aat_models.attacks.goals import Goal, InputReduction, Targeted, Untargeted, find_goal
+from aat_models.attacks.goals import Aim, Goal, InputReduction, Targeted, Untargeted, find_goal
 from aat_models.attacks.languages import check_language
 from aat_models.attacks.recipes import RECIPES, Recipe, find
 from aat_models.attacks.scheduler import Attack, Statistics, attack
@@ -22,6 +23,7 @@ from aat_models.attacks.victim import TextVictim, Victim, WhiteBox
 
 __all__ = [
     "RECIPES",
+    "Aim",
     "Attack",
     "Checks",
     "Goal",

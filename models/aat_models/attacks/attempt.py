@@ -89,7 +89,7 @@ class Attempt:
         self.probabilities = probabilities
         self.score = float(self.goal.score(probabilities[None], self.label)[0])
         self.reached = bool(self.goal.reached(probabilities[None], self.label, left)[0])
-        self.trajectory.append(float(probabilities[self.label]))
+        self.trajectory.append(float(self.goal.told(probabilities)[self.label]))
 
     @property
     def room(self) -> int:

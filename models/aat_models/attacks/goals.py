@@ -10,16 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aat_datasets.errors import InputError, UnknownNameError
+from aat_datasets.records import Example
 from aat_models.attacks.victim import FloatArray
+from aat_models.events import Written
 
-__all__ = ["Goal", "InputReduction", "Targeted", "Untargeted", "find_goal"]
+__all__ = ["Aim", "Goal", "InputReduction", "Targeted", "Untargeted", "find_goal"]
 
 
-class Goal(Protocol):
-    """The functions take probabilities (K, C) and the true class."""
+class Aim(Protocol):
+    """What is wanted of any example; :meth:`about` makes the goal of one."""
 
     @property
     def name(self) -> str: ...
+
+    def check(self, classes: int) -> None:
+        """Raises InputError where a victim of so many classes cannot be attacked with this goal."""
+        ...
+
+    def about(self, example: Example, answer: FloatArray) -> Goal:
+        """The goal for an example, given the victim's answer (C,) to its unedited text."""
+        ...
+
+
+class Goal(Protocol):
+    """The functions take a victim's answers (K, C), probabilities where it classifies, and the true class."""
 
     def score(self, probabilities: FloatArray, label: int) -> FloatArray:
         """How near each row is to the goal, (K,): larger is nearer."""
@@ -37,12 +51,26 @@ class Goal(Protocol):
         """A class and a sign: sign × the cross-entropy of that class rises toward the goal."""
         ...
 
-    def check(self, classes: int) -> None:
-        """Raises InputError where a victim of so many classes cannot be attacked with this goal."""
+    def told(self, probabilities: FloatArray) -> FloatArray:
+        """What is recorded of an answer (C,): class probabilities."""
+        ...
+
+    def written(self, before: FloatArray, after: FloatArray) -> Written | None:
+        """What is recorded beside of a victim that writes, from its answers (C,); None of one that classifies."""
         ...
 
 
-class Untargeted:
+class OfClasses:
+    """What goals of classification share: they are the same for every example."""
+
+    def told(self, probabilities: FloatArray) -> FloatArray:
+        return probabilities
+
+    def written(self, before: FloatArray, after: FloatArray) -> Written | None:
+        return None
+
+
+class Untargeted(OfClasses):
     """Any class but the true one. Nearness is 1 − p(true class)."""
 
     name = "untargeted"
@@ -62,9 +90,12 @@ class Untargeted:
     def check(self, classes: int) -> None:
         pass
 
+    def about(self, example: Example, answer: FloatArray) -> Goal:
+        return self
+
 
 @dataclass(frozen=True)
-class Targeted:
+class Targeted(OfClasses):
     """One class. Nearness is its probability; texts of that class, or predicted as it, are skipped."""
 
     target: int
@@ -86,9 +117,12 @@ class Targeted:
         if not 0 <= self.target < classes:
             raise InputError(f"goal: the model has no class {self.target}", f"it has {classes}, counted from 0")
 
+    def about(self, example: Example, answer: FloatArray) -> Goal:
+        return self
+
 
 @dataclass(frozen=True)
-class InputReduction:
+class InputReduction(OfClasses):
     """The same prediction with as few words as possible, ``words`` of them at the end. Nearness is p(true class)."""
 
     words: int = 1
@@ -109,8 +143,11 @@ class InputReduction:
     def check(self, classes: int) -> None:
         pass
 
+    def about(self, example: Example, answer: FloatArray) -> Goal:
+        return self
 
-def find_goal(name: str, labels: Sequence[str]) -> Goal:
+
+def find_goal(name: str, labels: Sequence[str]) -> Untargeted | Targeted:
     """``untargeted`` or ``targeted:LABEL``. Raises UnknownNameError."""
     kind, colon, label = name.partition(":")
     if name == "untargeted":

@@ -20,6 +20,7 @@ class Running:
 
     def __init__(self, example: Example, words: list[str], ids: IntArray, limit: int, classes: int) -> None:
         assert example.label is not None
+        self.example = example
         self.id = example.row
         self.label = example.label
         self.words = words
@@ -99,7 +100,8 @@ class Running:
     def result(self, status: Status) -> AttackResult:
         attempt = self.attempt
         assert attempt is not None
-        before, after = self._known[0], attempt.probabilities
+        goal = attempt.goal
+        before, after = goal.told(self._known[0]), goal.told(attempt.probabilities)
         text, adversarial = " ".join(attempt.original), " ".join(word for word in attempt.words if word)
         similarity = None
         if attempt.checks.encoder is not None and status != "skipped":
@@ -124,6 +126,7 @@ class Running:
             trajectory=[round(p, 6) for p in attempt.trajectory],
             seconds=round(self.seconds, 6),
             similarity=None if similarity is None else round(similarity, 4),
+            written=goal.written(self._known[0], attempt.probabilities),
         )
 
 

@@ -22,14 +22,14 @@ from aat_models.attacks.attempt import Attempt
 from aat_models.attacks.calibration import temper
 from aat_models.attacks.checks import NO_CHECKS, Checks
 from aat_models.attacks.constraints import max_edits
-from aat_models.attacks.goals import Goal, Untargeted
+from aat_models.attacks.goals import Aim, Untargeted
 from aat_models.attacks.recipes import Recipe
 from aat_models.attacks.requests import Slopes
 from aat_models.attacks.rounds import Round
 from aat_models.attacks.running import Running
 from aat_models.attacks.tagging import Tagger, open_tagger
 from aat_models.attacks.transforms import Surface
-from aat_models.attacks.victim import UNK, FloatArray, IntArray, Victim, WhiteBox, batch_of
+from aat_models.attacks.victim import UNK, FloatArray, IntArray, Victim, WhiteBox, Writes, batch_of
 from aat_models.events import AttackResult
 
 __all__ = ["Attack", "Statistics", "attack"]
@@ -69,7 +69,7 @@ class Attack:
         batch: int | None = None,
         temperature: float = 1.0,
         surface: Surface | None = None,
-        goal: Goal | None = None,
+        goal: Aim | None = None,
         checks: Checks = NO_CHECKS,
     ) -> None:
         self.budget = recipe.budget if budget is None else budget
@@ -87,6 +87,7 @@ class Attack:
         self.statistics = Statistics()
         self._victim = victim
         self._classes = len(victim.labels)
+        self._numbers = victim.numbers if isinstance(victim, Writes) else self._classes  # of an answer
         self._examples = iter(examples)
         self._recipe = recipe
         self._seed = seed
@@ -106,6 +107,11 @@ class Attack:
             raise InputError(f"temperature: expected more than 0, got {temperature}")
         if self._goal is not recipe.goal and not isinstance(recipe.goal, Untargeted):
             raise InputError(f"the recipe {recipe.name} has a goal of its own: {recipe.goal.name}")
+        if "decoder" in recipe.needs and not isinstance(victim, Writes):
+            raise InputError(
+                f"the recipe {recipe.name} attacks what a model writes, and this one is asked for a class",
+                "name a run with a decoder",
+            )
         self._goal.check(len(victim.labels))
         self._checks.fit(recipe)
 
@@ -161,7 +167,7 @@ class Attack:
             self._fill(running)
             if not running:
                 return
-            merged = Round(running, self._classes)
+            merged = Round(running, self._numbers)
             for batch in merged.batches(self._batch):
                 merged.put(batch, self._ask(*merged.block(batch)))
                 yield []
@@ -190,7 +196,7 @@ class Attack:
             words = self._victim.words(example.text)
             # A text without words is shown to the victim as one unknown word, and cannot be edited.
             ids = self._victim.intern(words) if words else np.array([UNK], np.int32)
-            running.append(Running(example, words, ids, self._queries_per_word * len(ids), self._classes))
+            running.append(Running(example, words, ids, self._queries_per_word * len(ids), self._numbers))
 
     def _ask(self, ids: IntArray, lengths: IntArray) -> FloatArray:
         began = time.perf_counter()
@@ -225,7 +231,7 @@ class Attack:
         if example.attempt is None or example.search is None:
             assert not isinstance(answer, Slopes), "the first thing asked is the unedited text"
             attempt = example.attempt = self._attempt(example, answer[0])
-            if self._goal.pointless(answer[0], example.label):
+            if attempt.goal.pointless(answer[0], example.label):
                 return example.result("skipped")
             if attempt.reached or not example.words:
                 return example.result("success" if attempt.reached and example.words else "failed")
@@ -235,7 +241,7 @@ class Attack:
             # A generator takes nothing at its first step; an empty request is answered at once.
             request = next(example.search) if answer is None else example.search.send(answer)
             while not len(request):
-                request = example.search.send(np.zeros((0, self._classes)))
+                request = example.search.send(np.zeros((0, self._numbers)))
         except StopIteration:
             missed = "budget" if example.ended else "failed"
             return example.result("success" if example.attempt.reached else missed)
@@ -250,7 +256,7 @@ class Attack:
             example.ids,
             example.label,
             probabilities,
-            goal=self._goal,
+            goal=self._goal.about(example.example, probabilities),
             intern=self._victim.intern,
             read=self._victim.words,
             max_edits=max_edits(len(example.ids), self.budget, self._least_edits, self._recipe.most_edits),
@@ -274,7 +280,7 @@ def attack(
     batch: int | None = None,
     temperature: float = 1.0,
     surface: Surface | None = None,
-    goal: Goal | None = None,
+    goal: Aim | None = None,
     checks: Checks = NO_CHECKS,
 ) -> Attack:
     """Attacks examples one result at a time, in order of completion.
@@ -293,7 +299,8 @@ def attack(
             ones are slower for most models: they mix more lengths and leave the cache (docs/results/attack-speed.md).
         temperature: the victim's calibrated temperature (``aat_models.attacks.calibration``).
         surface: the substitutes of a word, for recipes that need one and have none of their own.
-        goal: another goal than the recipe's, where that is untargeted.
+        goal: another goal than the recipe's, where that is untargeted; of a victim that writes, one of
+            ``aat_models.writing_goals``.
         checks: a sentence encoder, and constraints beside the recipe's own.
 
     Returns an iterator of results; its ``statistics`` say where the time went. Raises InputError and DataError.

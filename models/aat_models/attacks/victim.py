@@ -26,6 +26,7 @@ __all__ = [
     "TextVictim",
     "Victim",
     "WhiteBox",
+    "Writes",
     "batch_of",
     "checked",
     "score_texts",
@@ -64,6 +65,14 @@ class Batched(Victim, Protocol):
 
     @property
     def best_batch(self) -> int: ...
+
+
+@runtime_checkable
+class Writes(Victim, Protocol):
+    """A victim that writes: its answers are rows of ``numbers`` numbers, for the goals of ``aat_models.writing_goals``."""
+
+    @property
+    def numbers(self) -> int: ...
 
 
 @runtime_checkable

@@ -32,7 +32,8 @@ TARGETS = "a run, a run's folder, py:module:function, http://…, hf:PATH_OR_ID 
 
 _SHOWN = (
     "recipe", "examples", "clean_accuracy", "accuracy_under_attack", "success_rate", "mean_words", "mean_words_left",
-    "reduced_share", "mean_queries", "mean_edited_share", "mean_similarity", "budget", "queries_per_word", "surface",
+    "reduced_share", "bleu", "adversarial_bleu", "chrf", "adversarial_chrf", "mean_damage", "mean_source_similarity",
+    "mean_queries", "mean_edited_share", "mean_similarity", "budget", "queries_per_word", "surface",
     "fluency", "calibrated_temperature", "seconds", "examples_per_second", "queries_per_second", "forward_share",
 )  # fmt: skip
 _ALWAYS = ("surface", "calibrated_temperature")  # shown where they are empty too
@@ -50,7 +51,13 @@ def attack(
     queries_per_word: Annotated[
         int | None, typer.Option("--queries-per-word", help="queries a text may cost a word; default: the recipe's")
     ] = None,
-    goal: Annotated[str, typer.Option("--goal", help="untargeted or targeted:LABEL; default: the recipe's own")] = "",
+    goal: Annotated[
+        str,
+        typer.Option(
+            "--goal",
+            help="untargeted or targeted:LABEL; of what is written meaning, non-overlapping, keywords:WORD[,WORD]",
+        ),
+    ] = "",
     surface: Annotated[
         SurfaceKind, typer.Option("--surface", help="substitutes: synonyms, misspellings, both")
     ] = "words",
@@ -153,6 +160,8 @@ def _attack_here(
     runs: list[AttackRun] = []
     for request in requests:
         run = AttackRun(opened, request, group=group)
+        if run.writing and save_as:
+            raise InputError("--save-as keeps texts with their true labels", "an attack on what is written has none")
         runs.append(run)
         _one(run, quiet=quiet)
         if group is not None and group.rank:
@@ -286,7 +295,7 @@ def _list(json: bool) -> None:
     found = [
         {
             "name": recipe.name,
-            "goal": recipe.goal.name,
+            "goal": recipe.goal.name if "decoder" not in recipe.needs else recipe.writing,
             "transform": recipe.transform,
             "constraint": recipe.constraint,
             "search": recipe.strategy,

@@ -16,7 +16,7 @@ __all__ = ["diff", "print_text"]
 
 
 def diff(result: AttackResult, labels: Sequence[str]) -> Text:
-    """``positive 0.93 → negative 0.61``, and below it the text with its edits marked."""
+    """``positive 0.93 → negative 0.61``, below it the text with its edits marked, and what a model that writes made of it."""
     from rich.text import Text
 
     text = Text()
@@ -38,6 +38,15 @@ def diff(result: AttackResult, labels: Sequence[str]) -> Text:
         text.append("→")
         text.append(visible(edit.target), "green bold")
         text.append("]")
+    if result.written is not None:
+        told = (
+            ("wanted", result.written.reference),
+            ("wrote", result.written.before),
+            ("writes", result.written.after),
+        )
+        for name, output in told:
+            text.append(f"\n  {name:<6} ", "dim")
+            text.append(visible(output))
     return text
 
 

@@ -39,6 +39,12 @@ def evaluate(
     surface: Annotated[
         SurfaceKind, typer.Option("--surface", help="substitutes: synonyms, misspellings, both")
     ] = "words",
+    goal: Annotated[
+        str,
+        typer.Option(
+            "--goal", help="compare what is written, not labels: meaning, non-overlapping, keywords:WORD[,WORD]"
+        ),
+    ] = "",
     seed: Annotated[int, typer.Option("--seed", help="seed of the texts drawn and the recipes' choices")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="attack anew even where the same attack is stored")] = False,
     http_batch: HttpBatch = 64,
@@ -50,7 +56,7 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Compare models under attack: the same texts, surface and caps, with paired intervals and masking checks."""
-    from aat_workbench.evaluating import Evaluation
+    from aat_workbench.evaluating_writing import evaluation as evaluation_of
     from aat_workbench.http_victim import HttpOptions
     from aat_workbench.targets import open_target
     from aat_workbench.threads import thread_settings
@@ -65,6 +71,7 @@ def evaluate(
         queries_per_word=queries_per_word,
         seed=seed,
         surface=surface,
+        goal=goal,
         fresh=fresh,
     )
     os.environ.update(thread_settings())
@@ -72,7 +79,7 @@ def evaluate(
     opened = [open_target(name, http=http) for name in targets]
     for target in opened:
         target.compute_on(device)
-    evaluation = Evaluation(opened, request)
+    evaluation = evaluation_of(opened, request)
     _run(evaluation, quiet=quiet)
     if json:
         emit(evaluation.table)
@@ -93,6 +100,57 @@ def _run(evaluation: Evaluation, *, quiet: bool) -> None:
 
 
 def _print(table: dict[str, Any], *, quiet: bool) -> None:
+    if "outputs" in table:
+        _print_outputs(table)
+    else:
+        _print_labels(table)
+    for warning in table["warnings"]:
+        say(f"warning: {warning}", quiet=quiet)
+    for note in table["notes"]:
+        say(f"note: {note}", quiet=quiet)
+    say(f"table: {table['path']}", quiet=quiet)
+
+
+def _print_outputs(table: dict[str, Any]) -> None:
+    measures = [key for key in table["outputs"][0] if key != "target" and not key.endswith("_interval")]
+    print_table(
+        ["target", "measure", "", "95 %"],
+        [
+            [row["target"], key, f"{row[key]:.3f}", _ends(row[f"{key}_interval"])]
+            for row in table["outputs"]
+            for key in measures
+        ],
+        title=f"{table['examples']} texts of {table['dataset']}; success is over all of them",
+    )
+    print()
+    keys = ("target", "recipe", "goal", "adversarial_bleu", "adversarial_chrf", "mean_damage", "mean_source_similarity",
+            "mean_queries", "mean_edited_share", "budget", "seconds")  # fmt: skip
+    columns = [
+        "target",
+        "recipe",
+        "goal",
+        "BLEU",
+        "chrF",
+        "damage",
+        "source chrF",
+        "queries",
+        "edited",
+        "budget",
+        "seconds",
+    ]
+    rows = [[row[key] for key in keys] for row in table["rows"] if row.get("goal")]
+    print_table(columns, rows, title="under attack; damage, source chrF and edited share where it succeeded")
+    if table["output_differences"]:
+        print()
+        differing = [
+            [row["target"], row["measure"], f"{row['difference']:+.3f}", _ends([row["low"], row["high"]])]
+            for row in table["output_differences"]
+        ]
+        title = f"against {table['reference']}, paired"
+        print_table(["target", "measure", "difference", "95 %"], differing, title=title)
+
+
+def _print_labels(table: dict[str, Any]) -> None:
     columns = ["target", "recipe", "clean", "under attack", "95 %", "certified", "success", "queries", "edited", "budget",
                "queries/word", "seconds"]  # fmt: skip
     keys = ("target", "recipe", "clean_accuracy", "accuracy_under_attack", "", "certified_accuracy", "success_rate",
@@ -125,11 +183,6 @@ def _print(table: dict[str, Any], *, quiet: bool) -> None:
         [[check[key] for key in ("name", "target", "outcome", "message")] for check in table["checks"]],
         title="signs of gradient masking",
     )
-    for warning in table["warnings"]:
-        say(f"warning: {warning}", quiet=quiet)
-    for note in table["notes"]:
-        say(f"note: {note}", quiet=quiet)
-    say(f"table: {table['path']}", quiet=quiet)
 
 
 def _ends(interval: list[float]) -> str:

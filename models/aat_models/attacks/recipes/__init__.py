@@ -9,6 +9,7 @@ from aat_datasets.errors import UnknownNameError
 from aat_models.attacks.recipes.a2t import A2T
 from aat_models.attacks.recipes.base import Recipe
 from aat_models.attacks.recipes.beam import BEAM
+from aat_models.attacks.recipes.character_noise import CHARACTER_NOISE
 from aat_models.attacks.recipes.checklist import CHECKLIST
 from aat_models.attacks.recipes.deepwordbug import DEEPWORDBUG
 from aat_models.attacks.recipes.exhaustive import EXHAUSTIVE
@@ -20,6 +21,7 @@ from aat_models.attacks.recipes.input_reduction import INPUT_REDUCTION
 from aat_models.attacks.recipes.pruthi import PRUTHI, PRUTHI_2
 from aat_models.attacks.recipes.pwws import PWWS
 from aat_models.attacks.recipes.random_substitution import RANDOM
+from aat_models.attacks.recipes.seq2sick import SEQ2SICK
 from aat_models.attacks.recipes.surface import SURFACE
 from aat_models.attacks.recipes.textbugger import TEXTBUGGER
 from aat_models.attacks.recipes.textfooler import TEXTFOOLER, TEXTFOOLER_CF
@@ -50,6 +52,8 @@ RECIPES: dict[str, Recipe] = {
         TEXTFOOLER_CF,
         INPUT_REDUCTION,
         CHECKLIST,
+        SEQ2SICK,
+        CHARACTER_NOISE,
     )
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aat_models.attacks.attempt import Attempt
-from aat_models.attacks.goals import Goal
+from aat_models.attacks.goals import Aim
 from aat_models.attacks.search import Search
 from aat_models.attacks.transforms import Surface
 
@@ -18,10 +18,12 @@ class Recipe:
     """An attack in the field's four words, with its source.
 
     Attributes:
-        goal: what it wants; the other three words are text for people, ``search`` is the code that does it all.
+        goal: what it wants of a model that classifies; the other three words are text for people, ``search`` is the code
+            that does it all.
         differences: what is not as in ``paper``; empty where nothing is.
+        writing: what it wants of a model that writes, see ``aat_models.writing_goals``.
         needs: capabilities beyond a victim's scores it cannot do without: ``surface``, ``gradients``,
-            ``sentence encoder``.
+            ``sentence encoder``, ``decoder``.
         wants: those it uses where they are there, with a warning where not: ``gradients``, ``parts of speech``.
         words: opens substitutes of the recipe's own, which then stand in for the surface; raises DataError.
         spells: it edits characters too, so that it works where ``words`` knows no substitute.
@@ -36,13 +38,14 @@ class Recipe:
     """
 
     name: str
-    goal: Goal
+    goal: Aim
     transform: str
     constraint: str
     strategy: str
     search: Callable[[Attempt], Search]
     paper: str
     differences: str = ""
+    writing: str = "meaning"
     needs: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     words: Callable[[], Surface] | None = None

@@ -352,7 +352,8 @@ class AdversarialPane(Pane):
         """Keys that act on edits or results are there while there are some."""
         result = self.verdict.result if self.is_mounted else None
         if action in ("step", "undo"):
-            return result is not None and bool(result.edits)
+            # of outputs the engine tells no single edits
+            return result is not None and bool(result.edits) and result.written is None
         if action == "stop":
             return self.is_mounted and self.attacking
         if action in ("copy", "show_text", "probe_this"):

@@ -91,6 +91,12 @@ class Explaining:
 
     async def _explain(self, result: AttackResult, target: str, other: str) -> None:
         await asyncio.sleep(REST)
+        if result.written is not None:
+            if self._verdict.result is result:
+                self._verdict.set_salience(
+                    Salience(note="what is written was attacked, not a label: no salience"), Salience()
+                )
+            return
         before = await self._asking().salience(target, result.text, self.by)
         after = await self._asking().salience(target, result.adversarial, self.by) if result.edits else Salience()
         if self._verdict.result is result:

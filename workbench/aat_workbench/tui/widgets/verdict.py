@@ -60,6 +60,7 @@ class Verdict(VerticalScroll, can_focus=True):
     DEFAULT_CSS = """
     Verdict { height: 1fr; scrollbar-size-vertical: 1; padding: 0 1; }
     Verdict > #headline { height: auto; margin-bottom: 1; }
+    Verdict > #outputs { height: auto; margin-top: 1; }
     Verdict > #legend { height: auto; color: $muted; margin-top: 0; }
     Verdict > #why { height: auto; margin-top: 1; }
     Verdict > #why > Trajectory { width: 1fr; margin-right: 2; }
@@ -67,7 +68,7 @@ class Verdict(VerticalScroll, can_focus=True):
     Verdict.-narrow > #why { layout: vertical; }
     Verdict.-narrow > #why > Trajectory { width: 100%; margin-bottom: 1; margin-right: 0; }
     Verdict.-narrow > #why > ProbabilityBars { width: 100%; }
-    Verdict.-none > DiffView, Verdict.-none > #legend, Verdict.-none > #why { display: none; }
+    Verdict.-none > DiffView, Verdict.-none > #outputs, Verdict.-none > #legend, Verdict.-none > #why { display: none; }
     """
 
     def __init__(self, *, empty: str = "", id: str | None = None) -> None:
@@ -100,6 +101,7 @@ class Verdict(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield Static(Text(self._empty, style="dim"), id="headline")
         yield DiffView()
+        yield Static("", markup=False, id="outputs")
         yield Static("", markup=False, id="legend")
         with Horizontal(id="why"):
             yield Trajectory()
@@ -157,6 +159,7 @@ class Verdict(VerticalScroll, can_focus=True):
         assert result is not None
         self._tell_headline(result)
         self._tell_texts(result)
+        self._tell_outputs(result)
         turned = broken(result)
         true = clip(label_name(self._labels, result.label), 24)
         steps, edited, variation = _steps(result), bool(result.edits), self._variation
@@ -263,6 +266,26 @@ class Verdict(VerticalScroll, can_focus=True):
         if result.seconds:
             facts.append(f"{result.seconds:.2g} s")
         return " · ".join(facts)
+
+    def _tell_outputs(self, result: AttackResult) -> None:
+        """The wanted output, and what a model that writes made of the text before and after."""
+        outputs, told = self.query_one("#outputs", Static), result.written
+        outputs.display = told is not None
+        if told is None:
+            return
+        muted = plain(self.app.theme_variables, "muted")
+        lines = (
+            ("wanted", told.reference, ""),
+            ("wrote", told.before, f"chrF {decimal(told.near_before)}"),
+            ("writes", told.after, f"chrF {decimal(told.near_after)}, {told.damage:.0%} lost"),
+        )
+        text = Text()
+        for number, (name, output, figures) in enumerate(lines):
+            text.append("\n" if number else "")
+            text.append(f"{name:<7}", style=muted)
+            text.append(visible(output[:LONGEST]), style="bold" if name == "writes" else "")
+            text.append(f"  {figures}" if figures else "", style=muted)
+        outputs.update(text)
 
     def _carried(self, result: AttackResult) -> float | None:
         """The edited words' share of the original's salience, in per cent."""
