@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -20,9 +21,21 @@ from aat_models.sampling import Sampling
 from aat_models.spelling import TokenSpeller
 from aat_models.writers import LlamaWriter
 
-__all__ = ["LanguageModel"]
+__all__ = ["LanguageModel", "Reading"]
 
 _START = "\n"  # what an empty prompt goes on from, where a tokenizer has no beginning of its own
+
+
+class Reading(NamedTuple):
+    """What a model reads of what it was given.
+
+    ``ids`` are the tokens; ``turns`` of those before the last are left out, the oldest, and ``tokens`` of the beginning of the
+    text itself: the context has no room for them.
+    """
+
+    ids: list[int]
+    turns: int = 0
+    tokens: int = 0
 
 
 class LanguageModel:
@@ -70,22 +83,31 @@ class LanguageModel:
         llama_layout.save(self.model, self.tokenizer, folder)
 
     def prompt(self, text: str, history: Sequence[str] = ()) -> list[int]:
-        """The tokens a text is gone on from; of a dialogue with the turns before it, the oldest first.
+        """The tokens a text is gone on from; see :meth:`reading`."""
+        return self.reading(text, history).ids
 
-        Turns that the context has no room for are left out, the oldest first. Raises InputError where there are turns but the
-        model knows none.
+    def reading(self, text: str, history: Sequence[str] = ()) -> Reading:
+        """What the model reads of a text; of a dialogue with the turns before it, the oldest first.
+
+        Turns that half of the context has no room for are left out, the oldest first; then the beginning of a text that all of
+        it has no room for. Raises InputError where there are turns but the model knows none.
         """
+        context = self.model.shape.context
         if not self.dialogue:
             if history:
                 raise InputError("the model knows no turns: it was trained on running text", "leave out --chat")
-            return self._plain(text)
-        turns = [*history, text]
-        room = self.model.shape.context // 2
-        ids = self.tokenizer.turns(turns)
-        while len(ids) > room and len(turns) > 2:
-            turns = turns[2:]
-            ids = self.tokenizer.turns(turns)
-        return ids
+            ids = self._plain(text)
+            return Reading(ids[-context:], 0, max(0, len(ids) - context))
+        left, spoken = 0, [len(self.tokenizer.encode(turn)) + 1 for turn in (*history, text)]
+        while sum(spoken[left:]) + 2 > context // 2 and len(spoken) - left > 2:
+            left += 2
+        ids = self.tokenizer.turns([*history[left:], text])
+        if len(ids) <= context:
+            return Reading(ids, left)
+        if left < len(history):
+            left, ids = len(history), self.tokenizer.turns([text])
+        over = len(ids) - context // 2 if len(ids) > context else 0
+        return Reading(ids[:2] + ids[2 + over :], left, over)
 
     def _plain(self, text: str) -> list[int]:
         ids = self.tokenizer.encode(text, whole=self.config is None)

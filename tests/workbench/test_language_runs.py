@@ -97,6 +97,15 @@ def test_in_a_chat_it_is_told_what_was_said(
     assert abs(found[1]["logprob"] - alone) > 1e-3
 
 
+def test_what_is_not_read_of_a_prompt_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command("generate", "verse", "--prompt", "two and t" * 5000, "--max-tokens", "5")
+    shown = capsys.readouterr()
+    assert "too long for the model: its first 44,976 tokens are left out, the last 24 are read" in shown.err
+    assert len(shown.out.strip()) == 5
+    said = open_target("answers").left_out("my parcel", ["hello", "good day to you"] * 40)
+    assert len(said) == 1 and said[0].endswith("of the 80 turns before are left out: the context is full")
+
+
 def test_what_does_not_remember_says_so(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,6 +170,10 @@ class Target:
             for token in self.generate(prompt, sampling):
                 yield place, token
 
+    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+        """What of a prompt and the turns before it the model will not read, a sentence each; nothing where it reads all."""
+        return []
+
     def only_turn(self, history: Sequence[str]) -> None:
         """Raises InputError where there are turns before the one at hand."""
         if history:
@@ -255,6 +259,12 @@ class _RunTarget(Target):
             return super().generate(prompt, sampling)
         self.only_turn(history)
         return self._predictor.generate(prompt, sampling.check())
+
+    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+        count, most = len(self._predictor.pipeline.words(prompt)), self._predictor.config.data.max_words
+        return [f"the prompt is too long for the model: the first {most:,} of its {count:,} words are read"] * (
+            count > most
+        )
 
     def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
         if not self.has_decoder:

@@ -64,6 +64,20 @@ class LanguageTarget(Target):
             self.only_turn(history)
         return self._model.generate(prompt, sampling.check(), history)
 
+    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+        if not self.remembers:
+            self.only_turn(history)
+        read = self._model.reading(prompt, history)
+        told: list[str] = []
+        if read.turns:
+            told.append(f"{read.turns} of the {len(history)} turns before are left out: the context is full")
+        if read.tokens:
+            told.append(
+                f"the prompt is too long for the model: its first {read.tokens:,} tokens are left out, the last "
+                f"{len(read.ids):,} are read"
+            )
+        return told
+
     def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
         return self._model.generate_many(prompts, sampling.check())
 
