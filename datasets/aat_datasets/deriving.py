@@ -241,14 +241,14 @@ def _free(name: str, replace: bool) -> None:
 def _card(dataset: Dataset, name: str, files: list[tuple[File, Path]], note: str, derive: Derive | None) -> Card:
     first = shelf.card(dataset.name)
     columns = dataset.meta.columns
-    meta = [column for column in columns if column not in ("row", "text", "label", "text_b", "target")]
-    own = [column if column in columns else "" for column in ("label", "text_b", "target")]
+    own = {name: name for name in ("label", "text_b", "target", "history", "dialogue") if name in columns}
+    meta = [column for column in columns if column not in ("row", "text", *own)]
     return Card(
         name=name,
         title=f"{first.title}: {'other splits' if derive else 'a selection'}",
         task=first.task,
         language=first.language,
-        columns=Columns(text=["text"], label=own[0], text_b=own[1], target=own[2], meta=meta),
+        columns=Columns(text=["text"], meta=meta, **own),
         sources=[Source(kind="mirror", reader=Reader(format="parquet"), files=[file for file, _ in files])],
         licence=first.licence,
         labels=list(dataset.labels),
