@@ -98,7 +98,9 @@ class LanguageModel:
                 raise InputError("the model knows no turns: it was trained on running text", "leave out --chat")
             ids = self._plain(text)
             return Reading(ids[-context:], 0, max(0, len(ids) - context))
-        left, spoken = 0, [len(self.tokenizer.encode(turn)) + 1 for turn in (*history, text)]
+        most = self.config.data.history if self.config is not None else 0
+        left = max(0, len(history) - most) if most else 0  # where it was trained with some, it never read more
+        spoken = [len(self.tokenizer.encode(turn)) + 1 for turn in (*history, text)]
         while sum(spoken[left:]) + 2 > context // 2 and len(spoken) - left > 2:
             left += 2
         ids = self.tokenizer.turns([*history[left:], text])

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from aat_datasets.errors import AatError, InputError, UnknownNameError, VictimError
 from aat_models.events import Token
 from aat_models.sampling import Sampling
+from aat_models.turns import TURN
 
 if TYPE_CHECKING:
     from aat_datasets.lexicon import Lexicon
@@ -52,6 +53,7 @@ class Target:
         attacks: the folder that keeps its attacks.
         labels, step, has_head, has_decoder: of the model.
         remembers: it answers a turn of a dialogue, and reads what was said before.
+        turns: how many turns before a text it was trained to read.
         dataset: the dataset it was trained on; empty where that is not known.
         lexicon: the synonyms saved with it; None where there are none.
         unnamed: its classes have numbers only; a dataset gives them names.
@@ -72,6 +74,7 @@ class Target:
         self.has_head = True
         self.has_decoder = False
         self.remembers = False
+        self.turns = 0
         self.dataset = ""
         self.lexicon: Lexicon | None = None
         self.unnamed = False
@@ -164,10 +167,12 @@ class Target:
             "train a model with model.decoder = lstm and the stage decoder or joint, or with --model llama",
         )
 
-    def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
+    def generate_many(
+        self, prompts: Sequence[str], sampling: Sampling, histories: Sequence[Sequence[str]] | None = None
+    ) -> Iterator[tuple[int, Token]]:
         """Tokens for several prompts, each with its prompt's place; here one prompt after another. Raises as ``generate``."""
-        for place, prompt in enumerate(prompts):
-            for token in self.generate(prompt, sampling):
+        for place, (prompt, history) in enumerate(zip(prompts, histories or [()] * len(prompts), strict=True)):
+            for token in self.generate(prompt, sampling, history):
                 yield place, token
 
     def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
@@ -224,6 +229,8 @@ class _RunTarget(Target):
         self.has_head = self._predictor.has_head
         self.has_decoder = self._predictor.has_decoder
         self.dataset = self._predictor.config.data.dataset
+        self.turns = self._predictor.config.data.history
+        self.remembers = self.has_decoder and self.turns > 0
         self.lexicon = self._predictor.surface
 
     def attribute(self, text: str, method: str = "") -> tuple[list[str], list[float]]:
@@ -257,19 +264,24 @@ class _RunTarget(Target):
     def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
         if not self.has_decoder:
             return super().generate(prompt, sampling)
-        self.only_turn(history)
-        return self._predictor.generate(prompt, sampling.check())
+        if not self.remembers:
+            self.only_turn(history)
+        return self._predictor.generate(prompt, sampling.check(), history)
 
     def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+        if self.remembers and (read := self._predictor.words_in(prompt, history).count(TURN)) < len(history):
+            return [f"the model reads the last {read} of the {len(history)} turns before"]
         count, most = len(self._predictor.pipeline.words(prompt)), self._predictor.config.data.max_words
         return [f"the prompt is too long for the model: the first {most:,} of its {count:,} words are read"] * (
             count > most
         )
 
-    def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
+    def generate_many(
+        self, prompts: Sequence[str], sampling: Sampling, histories: Sequence[Sequence[str]] | None = None
+    ) -> Iterator[tuple[int, Token]]:
         if not self.has_decoder:
-            return super().generate_many(prompts, sampling)
-        return self._predictor.generate_many(prompts, sampling.check())
+            return super().generate_many(prompts, sampling, histories)
+        return self._predictor.generate_many(prompts, sampling.check(), histories)
 
 
 def identify(name: str, runs_root: Path | None = None) -> str:

@@ -57,7 +57,7 @@ class LanguageTarget(Target):
         self.step = model.step
         self.has_head, self.has_decoder, self.remembers = False, True, model.dialogue
         if model.config is not None:
-            self.dataset = model.config.data.dataset
+            self.dataset, self.turns = model.config.data.dataset, model.config.data.history
 
     def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
         if not self.remembers:
@@ -70,7 +70,7 @@ class LanguageTarget(Target):
         read = self._model.reading(prompt, history)
         told: list[str] = []
         if read.turns:
-            told.append(f"{read.turns} of the {len(history)} turns before are left out: the context is full")
+            told.append(f"the model reads the last {len(history) - read.turns} of the {len(history)} turns before")
         if read.tokens:
             told.append(
                 f"the prompt is too long for the model: its first {read.tokens:,} tokens are left out, the last "
@@ -78,8 +78,10 @@ class LanguageTarget(Target):
             )
         return told
 
-    def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
-        return self._model.generate_many(prompts, sampling.check())
+    def generate_many(
+        self, prompts: Sequence[str], sampling: Sampling, histories: Sequence[Sequence[str]] | None = None
+    ) -> Iterator[tuple[int, Token]]:
+        return self._model.generate_many(prompts, sampling.check(), histories)
 
 
 class WritingTarget(Target):
