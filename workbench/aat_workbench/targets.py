@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aat_models.predictor import Predictor
     from aat_workbench.http_victim import HttpOptions
 
-__all__ = ["SUPPORTED", "Target", "identify", "import_function", "open_target"]
+__all__ = ["SUPPORTED", "Target", "identify", "import_function", "open_target", "reads_of"]
 
 SUPPORTED = (
     "a run (RUN, RUN@latest, RUN@step-1200), a run's folder, py:module:function, http://…, hf:PATH_OR_ID, builtin:tiny"
@@ -185,6 +185,11 @@ class Target:
             raise InputError(f"{self.name} reads one text: it cannot be told what was said before", "leave out --chat")
 
 
+def reads_of(read: int, turns: int) -> str:
+    """That a model reads some of the turns before only."""
+    return f"the model reads {f'the last {read}' if read else 'none'} of the {turns} turns before"
+
+
 class _TinyTarget(Target):
     attributions = ("evidence",)
 
@@ -270,7 +275,7 @@ class _RunTarget(Target):
 
     def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
         if self.remembers and (read := self._predictor.words_in(prompt, history).count(TURN)) < len(history):
-            return [f"the model reads the last {read} of the {len(history)} turns before"]
+            return [reads_of(read, len(history))]
         count, most = len(self._predictor.pipeline.words(prompt)), self._predictor.config.data.max_words
         return [f"the prompt is too long for the model: the first {most:,} of its {count:,} words are read"] * (
             count > most

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from aat_datasets.errors import VictimError
 from aat_models.events import Token
 from aat_models.sampling import Sampling
-from aat_workbench.targets import Target
+from aat_workbench.targets import Target, reads_of
 
 if TYPE_CHECKING:
     from aat_models.language_model import LanguageModel
@@ -70,7 +70,7 @@ class LanguageTarget(Target):
         read = self._model.reading(prompt, history)
         told: list[str] = []
         if read.turns:
-            told.append(f"the model reads the last {len(history) - read.turns} of the {len(history)} turns before")
+            told.append(reads_of(len(history) - read.turns, len(history)))
         if read.tokens:
             told.append(
                 f"the prompt is too long for the model: its first {read.tokens:,} tokens are left out, the last "
