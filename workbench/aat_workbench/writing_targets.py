@@ -12,7 +12,7 @@ from aat_models.sampling import Sampling
 from aat_workbench.targets import Target, reads_of
 
 if TYPE_CHECKING:
-    from aat_models.language_model import LanguageModel
+    from aat_models.language_model import LanguageModel, Reading
 
 __all__ = ["LanguageTarget", "WritingTarget", "of_checkpoint", "of_folder"]
 
@@ -67,21 +67,25 @@ class LanguageTarget(Target):
     def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
         if not self.remembers:
             self.only_turn(history)
-        read = self._model.reading(prompt, history)
-        told: list[str] = []
-        if read.turns:
-            told.append(reads_of(len(history) - read.turns, len(history)))
-        if read.tokens:
-            told.append(
-                f"the prompt is too long for the model: its first {read.tokens:,} tokens are left out, the last "
-                f"{len(read.ids):,} are read"
-            )
-        return told
+        return _told(self._model.reading(prompt, history), len(history))
 
     def generate_many(
         self, prompts: Sequence[str], sampling: Sampling, histories: Sequence[Sequence[str]] | None = None
     ) -> Iterator[tuple[int, Token]]:
         return self._model.generate_many(prompts, sampling.check(), histories)
+
+
+def _told(read: Reading, turns: int) -> list[str]:
+    """What is not read, a sentence each."""
+    told: list[str] = []
+    if read.turns:
+        told.append(reads_of(turns - read.turns, turns))
+    if read.tokens:
+        told.append(
+            f"the prompt is too long for the model: its first {read.tokens:,} tokens are left out, the last "
+            f"{len(read.ids):,} are read"
+        )
+    return told
 
 
 class WritingTarget(Target):
@@ -92,11 +96,15 @@ class WritingTarget(Target):
 
         super().__init__(name, name, attacks, _NoVictim(name))
         self._writer = HuggingFaceWriter(folder)
-        self.has_head, self.has_decoder = False, True
+        self.has_head, self.has_decoder, self.remembers = False, True, self._writer.remembers
 
     def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
-        self.only_turn(history)
-        return self._writer.generate(prompt, sampling.check())
+        if not self.remembers:
+            self.only_turn(history)
+        return self._writer.generate(prompt, sampling.check(), history)
+
+    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+        return _told(self._writer.reading(prompt, history), len(history))
 
 
 class _NoVictim:
