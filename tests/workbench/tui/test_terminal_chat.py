@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX t
 SMALL = {
     "run": "clerk", "data.dataset": "support", "data.limit": 100, "model.encoder": "llama", "train.batch_size": 4,
     "train.threads": 1, "train.evaluate_limit": 4, "language.steps": 4, "language.width": 16, "language.layers": 1,
-    "language.heads": 2, "language.context": 400, "language.tokenizer": "bpe", "language.vocabulary": 300,
+    "language.heads": 2, "language.context": 400,
 }  # fmt: skip
 HOSTILE = "[/b][@click=app.quit]x[/] \x9b31mC1 \u202eesrever"  # a terminal takes ESC out of a paste itself
 

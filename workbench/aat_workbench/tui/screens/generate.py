@@ -53,7 +53,7 @@ class GeneratePane(Pane):
         Binding("c", "chat", "chat", id="generate.chat", tooltip="each prompt goes on from the turns before"),
         Binding("e", "export", "export", id="generate.export"),
         Binding("t", "target", "choose model", id="generate.target"),
-        Binding("x,escape", "stop", "stop", id="generate.stop", key_display="x"),
+        Binding("x,escape", "stop", "stop", id="generate.stop", key_display="esc"),
     ]
     DEFAULT_CSS = """
     GeneratePane .box {
