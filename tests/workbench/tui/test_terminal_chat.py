@@ -56,13 +56,14 @@ class Chat:
     def see(self, text: str) -> None:
         self.terminal.wait(lambda: text in " ".join(self.terminal.text().split()), 60)
 
-    def say(self, text: str, keys: bytes) -> str:
-        """Type a turn; returns the title and the text of the reply as they are shown once it has ended."""
+    def say(self, text: str, keys: bytes, before: str) -> str:
+        """Type a turn and wait for its reply's end; returns what was shown of the one ``before`` when this was sent."""
         self.terminal.press(keys)
         self.see(text)
+        shown = self.reply(before)
         self.terminal.press(b"\r")
         self.terminal.wait(lambda: " log p " in self.reply(text), 60)
-        return self.reply(text)
+        return shown
 
     def reply(self, text: str) -> str:
         """What stands in the transcript below a turn."""
@@ -82,19 +83,21 @@ def talk(place: Path, turns: int, path: Path, seen: list[bytes]) -> None:
         "LC_ALL": "C.UTF-8",
     }
     command = [sys.executable, "-m", "aat_workbench.cli.start"]
-    shown: list[tuple[str, str]] = []
+    said: list[str] = []
+    shown: list[str] = []
     with PseudoTerminal(command, size=(120, 60), environment=environment) as terminal:
         chat = Chat(terminal)
         chat.begin()
         for number in range(turns):
             text = f"turn {number}, where is my parcel"
+            keys = text.encode()
             if number == turns - 2:
-                pasted = b"\x1b[200~" + HOSTILE.encode() + b"\x1b[201~"
-                shown.append((HOSTILE, chat.say(visible(HOSTILE), pasted)))
-            else:
-                shown.append((text, chat.say(text, text.encode())))
+                text, keys = HOSTILE, b"\x1b[200~" + HOSTILE.encode() + b"\x1b[201~"
+            shown.append(chat.say(visible(text), keys, visible(said[-1]) if said else text))
+            said.append(text)
         terminal.press(b"\x1b")
         chat.see("e export")
+        shown = [*shown[1:], chat.reply(said[-1])]
         terminal.press(b"e")
         chat.see("Export the transcript to")
         chat.see("transcript.md")
@@ -106,9 +109,9 @@ def talk(place: Path, turns: int, path: Path, seen: list[bytes]) -> None:
         terminal.wait(path.exists, 30)
         assert terminal.running
     written = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [turn["prompt"] for turn in written] == [text for text, _ in shown]
+    assert [turn["prompt"] for turn in written] == said
     left = []
-    for turn, (_, there) in zip(written, shown, strict=True):
+    for turn, there in zip(written, shown, strict=True):
         (reply,) = turn["replies"]
         assert reply["tokens"] > 0 and not reply["problem"]
         told = "".join(reply["notices"]) + visible(reply["text"].strip(), lines=True)
