@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aat_datasets import corpora, shelf, sources
 from aat_datasets.adding import AddReport, add
@@ -139,7 +139,7 @@ def _turns(cell: str | None) -> tuple[str, ...]:
         found: Any = json.loads(cell or "[]")
     except ValueError:
         return ()
-    return tuple(map(str, found)) if isinstance(found, list) else ()
+    return tuple(map(str, cast("list[Any]", found))) if isinstance(found, list) else ()
 
 
 def describe(name: str) -> DatasetInfo:

@@ -142,7 +142,10 @@ def _card(name: str, base: Dataset, view: View) -> Card:
         columns=Columns(
             text=["text"],
             label="label" if base.labels else "",
-            **{name: name for name in ("text_b", "target", "history", "dialogue") if name in columns},
+            text_b="text_b" if "text_b" in columns else "",
+            target="target" if "target" in columns else "",
+            history="history" if "history" in columns else "",
+            dialogue="dialogue" if "dialogue" in columns else "",
         ),
         sources=[],
         licence=given.licence,
