@@ -35,7 +35,8 @@ class Reader(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
 
     ``paragraphs``: a text of a ``txt`` file ends at a blank line. ``turns``: each record of a ``jsonl`` file is a
     conversation, a list under this key; every turn but the last is a row, the next one its ``reply``, and of the
-    record's other lists of that length the row has the turn's own entry.
+    record's other lists of that length the row has the turn's own entry. Beside them, for the columns ``history`` and
+    ``dialogue``, ``aat_history`` has the turns before, ``aat_dialogue`` what is the same in all rows of a conversation.
     """
 
     format: Format
@@ -50,13 +51,16 @@ class Reader(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
 class Columns(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which columns of the files are what. Several text columns are joined with single spaces.
 
-    ``meta`` are further columns to keep, under their own names, as text.
+    ``history`` are the turns before the text, a JSON list, the oldest first. Rows alike in ``dialogue`` are of one
+    conversation: none is divided among derived splits. ``meta`` are further columns to keep, under their own names, as text.
     """
 
     text: list[str]
     label: str = ""
     text_b: str = ""
     target: str = ""
+    history: str = ""
+    dialogue: str = ""
     meta: list[str] = []
 
 
@@ -97,7 +101,8 @@ class Source(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
 class Derive(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Shares of the split ``pool`` that become dev and test where the dataset has none of its own.
 
-    Stratified by label and seeded; equal texts with equal labels always land in the same split. ``tail`` takes the
+    Stratified by label and seeded; equal texts with equal labels always land in the same split. Conversations are drawn
+    whole instead, whatever the labels of their turns; equal ones land in the same split. ``tail`` takes the
     last rows of the pool instead, dev before test, as is usual for running text.
     """
 

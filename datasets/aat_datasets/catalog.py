@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aat_datasets import corpora, shelf, sources
 from aat_datasets.adding import AddReport, add
@@ -100,17 +101,45 @@ class Dataset:
             ids, texts, labels, targets = zip(*table.query(sql, [start, start + size]), strict=True)
             yield list(ids), list(texts), list(labels), list(targets)
 
+    @property
+    def has_history(self) -> bool:
+        """Whether its texts are turns of conversations whose earlier turns are known."""
+        return "history" in self.meta.columns
+
+    def histories(self, split: str, start: int, stop: int, most: int) -> list[tuple[str, ...]]:
+        """At most ``most`` turns before each of the rows ``start`` to ``stop`` (excluded), the oldest first."""
+        if not self.has_history or most < 1:
+            return [()] * max(0, stop - start)
+        sql = "SELECT history FROM texts WHERE row >= ? AND row < ? ORDER BY row"
+        return [_turns(cell)[-most:] for (cell,) in self.table(split).query(sql, [start, stop])]
+
     def examples(self, split: str, limit: int = 0, seed: int = 0) -> list[Example]:
         """All texts of a split, or ``limit`` of them drawn with ``seed``, in the order of their rows."""
         self._check(split)
         total = self.splits[split]
         rows = sorted(random.Random(seed).sample(range(total), limit)) if 0 < limit < total else None
-        found = zip(*self.columns(split, rows), strict=True)
-        return [Example(row=row, text=text, label=label, target=target) for row, text, label, target in found]
+        found = list(zip(*self.columns(split, rows), strict=True))
+        before: dict[int, tuple[str, ...]] = {}
+        if self.has_history:
+            sql = "SELECT row, history FROM texts WHERE row IN (SELECT unnest(?))"
+            before = {row: _turns(cell) for row, cell in self.table(split).query(sql, [[row for row, *_ in found]])}
+        return [
+            Example(row=row, text=text, label=label, target=target, history=before.get(row, ()))
+            for row, text, label, target in found
+        ]
 
     def _check(self, split: str) -> None:
         if split not in self.splits:
             raise UnknownNameError(f"split of {self.name}", split, self.splits)
+
+
+def _turns(cell: str | None) -> tuple[str, ...]:
+    """The turns in a cell of the column ``history``; none where it holds no list."""
+    try:
+        found: Any = json.loads(cell or "[]")
+    except ValueError:
+        return ()
+    return tuple(map(str, cast("list[Any]", found))) if isinstance(found, list) else ()
 
 
 def describe(name: str) -> DatasetInfo:
@@ -209,7 +238,6 @@ def _ingest_made(
     found: Card, splits: dict[str, Iterable[dict[str, Any]]], folder: Path, recipe: str, progress: Progress | None
 ) -> Meta:
     """Write rows that no file holds as JSON lines and ingest these: one path for everything."""
-    import json
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="aat-") as work:

@@ -7,6 +7,7 @@ are: the reader rejects them with their line.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
 import re
 from array import array
@@ -19,12 +20,17 @@ from aat_datasets.card import File, Reader
 from aat_datasets.errors import DataError
 from aat_datasets.readers import as_utf8, open_bytes
 
-__all__ = ["Converted", "converted", "members", "peek"]
+__all__ = ["DIALOGUE", "HISTORY", "Converted", "converted", "members", "peek"]
 
 _CHUNK = 1 << 20
 _ODD = re.compile(rb'[\x00-\x1f"\\]')
 _BLANK = " \t\r\n"
 _DEEP = "nested too deeply"
+
+HISTORY, DIALOGUE = "aat_history", "aat_dialogue"
+"""What a turn of a conversation has beside the record's own: the turns before it, and what names the conversation."""
+
+_TURNS = 16  # that a row has of those before it
 
 
 class Converted(NamedTuple):
@@ -158,8 +164,10 @@ def _conversations(path: Path, key: str) -> Iterator[tuple[int, bytes]]:
         turns = lists[key]
         beside = {name: cells for name, cells in lists.items() if len(cells) == len(turns)}
         alone = {name: cell for name, cell in record.items() if name not in beside}
+        alone[DIALOGUE] = hashlib.sha256(json.dumps(turns).encode()).hexdigest()[:16]
         for at in range(len(turns) - 1):
             row = {**alone, **{name: cells[at] for name, cells in beside.items()}, "reply": turns[at + 1]}
+            row[HISTORY] = json.dumps(list(map(str, turns[max(0, at - _TURNS) : at])), ensure_ascii=False)
             yield number, json.dumps(row).encode()
 
 

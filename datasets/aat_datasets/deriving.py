@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from aat_datasets import shelf, sources
 from aat_datasets.card import Card, Columns, Derive, File, Reader, Source, check_name
 from aat_datasets.catalog import Dataset
-from aat_datasets.errors import ConfigError, DataError
+from aat_datasets.errors import ConfigError, DataError, UnknownNameError
 from aat_datasets.ingest import ingest
 from aat_datasets.readers import identifier, literal, path_literal
 from aat_datasets.sources import Progress, data_root
+from aat_datasets.staging import DIGEST
 
-__all__ = ["Exported", "Made", "export", "resplit", "sample"]
+__all__ = ["Exported", "Made", "export", "resplit", "sample", "with_replies"]
 
 _FORMATS = {".csv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 
@@ -116,6 +117,46 @@ def sample(
     return _made(_card(dataset, name, files, note, None), files, progress)
 
 
+def with_replies(
+    dataset: Dataset,
+    name: str,
+    replies: Mapping[str, Sequence[str]],
+    *,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> Made:
+    """The rows of a dataset with labels, each with one of its label's ``replies`` as its output text.
+
+    Which one is drawn by the text itself. Raises DataError for a name that is taken, or where a label has no replies;
+    UnknownNameError for replies to a label that there is not.
+    """
+    _free(name, replace)
+    for label in replies:
+        if label not in dataset.labels:
+            raise UnknownNameError(f"label of {dataset.name}", label, dataset.labels)
+    missing = [label for label in dataset.labels if not replies.get(label)]
+    if missing or not dataset.labels:
+        raise DataError(
+            f"no replies for {', '.join(missing[:5]) or 'a dataset without labels'}", "every label needs one"
+        )
+    lists = ", ".join(f"[{', '.join(map(literal, replies[label]))}]" for label in dataset.labels)
+    names = ", ".join(map(literal, dataset.labels))
+
+    def answered(sql: str) -> str:
+        own = f"([{lists}])[list_position([{names}], label)]"
+        drawn = (
+            f"(WITH rows AS (SELECT * FROM {sql}), own AS (SELECT *, {own} AS replies, {DIGEST} AS digest FROM rows) "
+        )
+        place = "1 + (digest % len(replies)::UBIGINT)::INT"
+        return f"{drawn} SELECT * EXCLUDE (replies, digest), replies[{place}] AS target FROM own)"
+
+    with _raw(name, answered) as write:
+        files = [write(dataset, split, None, split) for split in dataset.splits]
+    card = _card(dataset, name, files, f"{dataset.name} with replies that were written to its labels", None)
+    card.columns.target = "target"
+    return _made(card, files, progress)
+
+
 def export(
     dataset: Dataset,
     path: Path,
@@ -201,8 +242,11 @@ def _relation(con: Any, dataset: Dataset, split: str, rows: NDArray[np.int64] | 
 
 
 @contextmanager
-def _raw(name: str) -> Generator[Any]:
-    """Gives a function that writes rows of a split under their checksum and returns their entry in a card."""
+def _raw(name: str, changed: Callable[[str], str] = str) -> Generator[Any]:
+    """Gives a function that writes rows of a split under their checksum and returns their entry in a card.
+
+    ``changed`` makes SQL of what is written from SQL of the rows.
+    """
     import duckdb
 
     folder = data_root() / "raw"
@@ -212,7 +256,7 @@ def _raw(name: str) -> Generator[Any]:
         partial = folder / f".{name}-{os.getpid()}-{secrets.token_hex(4)}.parquet"
         left.append(partial)
         with duckdb.connect() as con:
-            sql = _relation(con, dataset, split, rows)
+            sql = changed(_relation(con, dataset, split, rows))
             con.execute(f"COPY {sql} TO {literal(str(partial))} (FORMAT parquet)")
         sha256 = sources.sha256_of(partial)
         path = folder / sha256[:16] / f"{name}-{split}.parquet"
@@ -241,14 +285,14 @@ def _free(name: str, replace: bool) -> None:
 def _card(dataset: Dataset, name: str, files: list[tuple[File, Path]], note: str, derive: Derive | None) -> Card:
     first = shelf.card(dataset.name)
     columns = dataset.meta.columns
-    meta = [column for column in columns if column not in ("row", "text", "label", "text_b", "target")]
-    own = [column if column in columns else "" for column in ("label", "text_b", "target")]
+    own = {name: name for name in ("label", "text_b", "target", "history", "dialogue") if name in columns}
+    meta = [column for column in columns if column not in ("row", "text", *own)]
     return Card(
         name=name,
         title=f"{first.title}: {'other splits' if derive else 'a selection'}",
         task=first.task,
         language=first.language,
-        columns=Columns(text=["text"], label=own[0], text_b=own[1], target=own[2], meta=meta),
+        columns=Columns(text=["text"], meta=meta, **own),
         sources=[Source(kind="mirror", reader=Reader(format="parquet"), files=[file for file, _ in files])],
         licence=first.licence,
         labels=list(dataset.labels),

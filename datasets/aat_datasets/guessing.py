@@ -16,7 +16,7 @@ from typing import Any, cast
 import msgspec
 
 from aat_datasets.card import Columns, Reader
-from aat_datasets.converting import members, peek
+from aat_datasets.converting import DIALOGUE, HISTORY, members, peek
 from aat_datasets.errors import DataError
 from aat_datasets.readers import column_names, first_lines, path_literal, records, sniff
 
@@ -73,7 +73,7 @@ def guess(
     found = members_of(path) if reader.format == "json" else {}
     if reader.format == "json" or reader.turns:
         objects = [one for key in found or {"": ""} for one in peek(path, reader, _SAMPLE, key)]
-        known = list(dict.fromkeys(key for one in objects for key in one))
+        known = [key for key in dict.fromkeys(key for one in objects for key in one) if key not in (HISTORY, DIALOGUE)]
         sample = {name: [_cell(one.get(name)) for one in objects] for name in known}
         reader.names = known if known and all(name.isdecimal() for name in known) else []
         if not known:
@@ -100,9 +100,10 @@ def guess(
         label = _guess_label(free, known, text, sample)
     if not text:
         raise DataError(f"{path.name}: no column looks like text", f"name it with --text; columns: {', '.join(known)}")
-    return Guess(
-        reader=reader, columns=Columns(text=[text], label=label or "", target=target or ""), known=known, members=found
-    )
+    columns = Columns(text=[text], label=label or "", target=target or "")
+    if reader.turns:
+        columns.history, columns.dialogue = HISTORY, DIALOGUE
+    return Guess(reader=reader, columns=columns, known=known, members=found)
 
 
 def split_named(name: str) -> str | None:

@@ -183,7 +183,8 @@ def _finish(con: Any, card: Card, stages: list[Stage], work: Path, recipe: str) 
             splits[split] = _write_split(con, card, pool, values, work / f"{split}.parquet")
             continue
         splits |= _write_derived(con, card, card.derive, pool, keys, values, set(pools) - {split}, work)
-        by = "position" if card.derive.tail else "hash of seed and text within each label"
+        by = "hash of seed and conversation" if card.columns.dialogue else "hash of seed and text within each label"
+        by = "position" if card.derive.tail else by
         derived = {**msgspec.to_builtins(card.derive), "by": by}
     order = ["train", "dev", "test", *splits]
     kept = {split: splits[split] for split in dict.fromkeys(order) if splits.get(split)}
@@ -235,10 +236,12 @@ def _write_derived(
         rows = held = f"(SELECT *, {DIGEST} AS digest FROM ({pool}))"
     else:
         kept = work / "stage" / "held.parquet"
-        code = f"coalesce({_CODE}, 0)" if values else "0"
-        numbers = f"{splitting.shuffled(derive.seed)} AS h, {code} AS code"
+        whole = bool(card.columns.dialogue)  # conversations are drawn, whatever the labels of their turns
+        code = f"coalesce({_CODE}, 0)" if values and not whole else "0"
+        numbers = f"{splitting.shuffled(derive.seed, _WHOLE if whole else 'digest')} AS h, {code} AS code"
         counts = dict(con.execute(f"SELECT {code}, sum(n)::BIGINT FROM {keys} GROUP BY 1").fetchall())
-        cuts = splitting.Cuts([counts.get(place, 0) for place in range(max(len(values), 1))], derive, given)
+        labels = 1 if whole else max(len(values), 1)
+        cuts = splitting.Cuts([counts.get(place, 0) for place in range(labels)], derive, given)
         rows = f"(SELECT *, {numbers} FROM (SELECT *, {DIGEST} AS digest FROM ({pool})))"
         held = f"read_parquet({path_literal(kept)})"
         wheres: dict[str, str] | None = None
@@ -259,6 +262,7 @@ def _write_derived(
     }
 
 
+_WHOLE = "(md5_number(dialogue) >> 64)::UBIGINT"
 _PLAIN = "FORMAT parquet, COMPRESSION uncompressed"
 _CODE = "enum_code(TRY_CAST(label AS aat_label))"
 

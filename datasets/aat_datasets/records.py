@@ -16,13 +16,14 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     """One text with what is known of it.
 
     ``label`` is an index into the dataset's label names, ``None`` where the text has none; ``target`` is the output
-    text of a generative task.
+    text of a generative task; ``history`` are the turns before a text of a conversation, the oldest first.
     """
 
     row: int
     text: str
     label: int | None = None
     target: str | None = None
+    history: tuple[str, ...] = ()
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,13 +14,13 @@ __all__ = ["Cuts", "shuffled", "tail"]
 _PRIME = 2**31 - 1
 
 
-def shuffled(seed: int) -> str:
-    """SQL of a number per text that orders texts anew for every seed.
+def shuffled(seed: int, digest: str = "digest") -> str:
+    """SQL of a number per text, or whatever ``digest`` is of, that orders them anew for every seed.
 
     The digest is uniform already, so one multiplication modulo a prime does, many times faster than another hash.
     """
     factor = 1 + int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:8], "big") % (_PRIME - 1)
-    return f"((digest % {_PRIME}) * {factor}::UBIGINT) % {_PRIME}"
+    return f"(({digest} % {_PRIME}) * {factor}::UBIGINT) % {_PRIME}"
 
 
 class Cuts:

@@ -28,7 +28,10 @@ _OPEN = "a quote that is not closed"
 DIGEST = "(md5_number(text) >> 64)::UBIGINT"
 """SQL: a number that stands for a text. It is the same in every version of DuckDB."""
 
-_OWN = frozenset(("row", "text", "label", "text_b", "target", "digest", "reason", "code", "blank", "file_row_number"))
+_OWN = frozenset(
+    ("row", "text", "label", "text_b", "target", "history", "dialogue", "digest", "reason", "code", "blank",
+     "file_row_number")
+)  # fmt: skip
 
 
 class Reject(msgspec.Struct, frozen=True):
@@ -108,7 +111,8 @@ def _check_columns(card: Card, path: Path, known: list[str]) -> list[str]:
 
 def _wanted(card: Card) -> list[str]:
     c = card.columns
-    return list(dict.fromkeys([*c.text, *(name for name in (c.label, c.text_b, c.target) if name), *c.meta]))
+    single = (c.label, c.text_b, c.target, c.history, c.dialogue)
+    return list(dict.fromkeys([*c.text, *(name for name in single if name), *c.meta]))
 
 
 def _rows(card: Card, source: str, reader: Reader) -> str:
@@ -134,7 +138,8 @@ def _rows(card: Card, source: str, reader: Reader) -> str:
 
 def extras(card: Card) -> list[tuple[str, str]]:
     """``(name in the Parquet, column of the files)`` beyond text and label."""
-    pairs = [("text_b", card.columns.text_b), ("target", card.columns.target)]
+    c = card.columns
+    pairs = [("text_b", c.text_b), ("target", c.target), ("history", c.history), ("dialogue", c.dialogue)]
     # DuckDB knows no case in names.
     meta = [(f"meta_{name}" if name.lower() in _OWN else name, name) for name in card.columns.meta]
     return [(alias, name) for alias, name in pairs if name] + meta

@@ -111,7 +111,7 @@ def _select(base: Dataset, split: str, selection: Selection, out: Path) -> int:
 
     table = base.table(split)
     conditions, parameters = selection.conditions(base.labels)
-    extra = [column for column in ("text_b", "target") if column in base.meta.columns]
+    extra = [column for column in ("text_b", "target", "history", "dialogue") if column in base.meta.columns]
     columns = ", ".join(["text", *(["label"] if base.labels else []), *extra])
     with duckdb.connect() as con:
         # What a table's connection may touch: the split, and here the file that is written.
@@ -144,6 +144,8 @@ def _card(name: str, base: Dataset, view: View) -> Card:
             label="label" if base.labels else "",
             text_b="text_b" if "text_b" in columns else "",
             target="target" if "target" in columns else "",
+            history="history" if "history" in columns else "",
+            dialogue="dialogue" if "dialogue" in columns else "",
         ),
         sources=[],
         licence=given.licence,

@@ -7,9 +7,11 @@ string of its ``help(...)`` annotation; the command line and the app show the sa
 from __future__ import annotations
 
 import math
+import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli_w
@@ -63,6 +65,9 @@ class DataConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         msgspec.field(default_factory=list)
     )
     limit: Annotated[int, help("train on this many rows, drawn with the seed; 0: all", ge=0)] = 0
+    history: Annotated[
+        int, help("of a conversation, read this many turns before a text with it; 0: the text alone", ge=0, le=16)
+    ] = 0
     preprocess: Annotated[list[str], help("preprocessing steps, in order; as they are here: the language's own")] = (
         msgspec.field(default_factory=lambda: ["normalise", "lowercase", "tokenise"])
     )
@@ -249,7 +254,11 @@ def writes(config: Config) -> bool:
     return is_language_model(config) or config.model.decoder != "none"
 
 
-LATER = ("language", "adversary.ranking")  # sections and keys that came after the first hashes were kept
+LATER = (
+    "language",
+    "data.history",
+    "adversary.ranking",
+)  # sections and keys that came after the first hashes were kept
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -382,12 +391,31 @@ def _explain(text: str, tree: dict[str, Any]) -> str:
     key = place.rstrip("`")
     value: Any = tree
     try:
-        for part in key.split("."):
-            value = value[part]
-    except (KeyError, TypeError):
+        for part in re.findall(r"[^.\[\]]+", key):
+            value = value[int(part)] if isinstance(value, list) else value[part]
+    except (KeyError, TypeError, IndexError, ValueError):
         return text[:1].lower() + text[1:]
+    if reason.startswith("Invalid enum value"):
+        return f"{key}: {_unknown(key, value)}"
     wanted = reason.removeprefix("Expected ").split(", got")[0].replace("`", "")
     return f"{key}: expected {wanted}, got {value!r}" if key else reason
+
+
+def _unknown(key: str, value: Any) -> str:
+    """``unknown 'lama' (did you mean llama?); known: bow, cnn, …``."""
+    known = allowed(key.partition("[")[0])
+    near = get_close_matches(str(value), known, n=2)
+    meant = f" (did you mean {' or '.join(near)}?)" if near else ""
+    return f"unknown {value!r}{meant}; known: {', '.join(known)}"
+
+
+def allowed(key: str) -> list[str]:
+    """What the key, or the entries of its list, may be; nothing where it may be anything."""
+    kind: Any = Config
+    for part in key.split("."):
+        kind = get_type_hints(kind).get(part)
+    found = get_args(kind) if get_origin(kind) is list else (kind,)
+    return [str(one) for one in get_args(found[0])] if found and get_origin(found[0]) is Literal else []
 
 
 def load(path: Path) -> Config:

@@ -21,6 +21,7 @@ from aat_datasets.vocab import EOS, UNK, WordTable
 from aat_models.adversaries.surface import SurfaceTensor
 from aat_models.augment import Rows, additions, fingerprints
 from aat_models.config import Config
+from aat_models.turns import joined
 
 __all__ = ["TrainingData", "encoded_splits", "prepare", "surface_of", "target_steps"]
 
@@ -46,6 +47,7 @@ def prepare(config: Config, cache: Path) -> TrainingData:
     """
     dataset = catalog.open_dataset(config.data.dataset)
     wants_output = config.model.decoder != "none"
+    require_history(config, dataset)
     splits, lists = encoded_splits(config, dataset, cache)
     if not len(splits["train"]):
         raise DataError(f"dataset {dataset.name}: the train split has no rows")
@@ -54,6 +56,12 @@ def prepare(config: Config, cache: Path) -> TrainingData:
     table.intern(rest)
     output = WordTable.of(lists["output"]) if wants_output else None
     return TrainingData(splits, dataset.labels, table, output, _lexicon(config, dataset, splits["train"], table))
+
+
+def require_history(config: Config, dataset: Dataset) -> None:
+    """Raises DataError where turns before a text are wanted and the dataset has none."""
+    if config.data.history and not dataset.has_history:
+        raise DataError(f"dataset {dataset.name}: no turns before its texts are known", "train with data.history = 0")
 
 
 def encoded_splits(
@@ -84,9 +92,18 @@ def surface_of(data: TrainingData, config: Config) -> SurfaceTensor:
 def _key(config: Config, dataset: Dataset, wants_output: bool) -> str:
     data = msgspec.to_builtins(config.data)
     augment = fingerprints(data.pop("augment"))  # what is in a dataset counts, not what it is called
+    if not data["history"]:
+        del data["history"]  # what was encoded before there was this key is as it would be now
     seed = config.seed if config.data.limit else 0
     parts = [_VERSION, dataset.name, dataset.fingerprint, data, seed, wants_output, target_steps(config), *augment]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+
+class _Turns(NamedTuple):
+    """The turns before each text, and how many words all may have together."""
+
+    before: list[tuple[str, ...]]
+    most: int
 
 
 class _Piece(NamedTuple):
@@ -151,7 +168,9 @@ def _pieces(config: Config, dataset: Dataset, split: str, pipeline: Pipeline, wa
         keep = range(len(rows)) if drawn is None else np.flatnonzero(drawn[rows[0] : rows[-1] + 1]).tolist()
         part = Rows([texts[i] for i in keep], [labels[i] for i in keep], [targets[i] for i in keep])
         missing += sum(1 for target in part.targets if not target)
-        yield _clean(part, [rows[i] for i in keep], pipeline, None if missing else outputs, seen)
+        before = dataset.histories(split, rows[0], rows[-1] + 1, config.data.history)
+        told = _Turns([before[i] for i in keep], config.data.max_words) if config.data.history else None
+        yield _clean(part, [rows[i] for i in keep], pipeline, None if missing else outputs, seen, told)
     if split == "train":
         more = additions(config.data.augment, dataset)
         missing += sum(1 for target in more.targets if not target)
@@ -165,9 +184,14 @@ def _pieces(config: Config, dataset: Dataset, split: str, pipeline: Pipeline, wa
 
 
 def _clean(
-    part: Rows, rows: list[int], pipeline: Pipeline, outputs: Pipeline | None, seen: set[bytes] | None
-) -> _Piece:
+    part: Rows, rows: list[int], pipeline: Pipeline, outputs: Pipeline | None, seen: set[bytes] | None,
+    told: _Turns | None = None,
+) -> _Piece:  # fmt: skip
     texts = [" ".join(text.split()) for text in pipeline.run(part.texts)[0]]
+    if told is not None:
+        every = iter(pipeline.run([turn for turns in told.before for turn in turns])[0])
+        before = [[" ".join(next(every).split()) for _ in turns] for turns in told.before]
+        texts = [joined(turns, text, told.most) for turns, text in zip(before, texts, strict=True)]
     keep = range(len(texts)) if seen is None else [i for i, text in enumerate(texts) if _new(text, seen)]
     wanted = outputs.run([part.targets[i] or "" for i in keep])[0] if outputs is not None else []
     labels = [-1 if (label := part.labels[i]) is None else label for i in keep]

@@ -16,9 +16,11 @@ from torch import Tensor
 
 from aat_datasets.errors import VictimError
 from aat_datasets.subwords import TextTokenizer
+from aat_models.chat_templates import fitted, rendering
 from aat_models.events import Token
 from aat_models.generation import write
 from aat_models.huggingface import library
+from aat_models.language_model import Reading
 from aat_models.sampling import Sampling
 from aat_models.spelling import TokenSpeller
 
@@ -37,6 +39,9 @@ class HuggingFaceWriter:
     Args:
         folder: with the model and its tokenizer.
 
+    Attributes:
+        remembers: its tokenizer has a chat template, by which it is told the turns of a chat.
+
     Raises InputError where the extra is not installed, VictimError where it cannot be loaded.
     """
 
@@ -53,15 +58,34 @@ class HuggingFaceWriter:
             line = next(iter(str(error).splitlines()), type(error).__name__)
             raise VictimError(f"hf:{folder} cannot be loaded: {line}", "name a folder of a model that writes") from None
         self._words = words
+        self._render = None if self.reads else rendering(words, folder)
+        self.remembers = self._render is not None
+        positions = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions")]
+        self._room = min([int(room) for room in (*positions, words.model_max_length) if room])
         ends: Any = self._model.generation_config.eos_token_id
         self._ends = frozenset([] if ends is None else [ends] if isinstance(ends, int) else ends)
 
-    def generate(self, text: str, sampling: Sampling | None = None) -> Iterator[Token]:
-        """The tokens that follow a text, or are written from it, as they come. Raises ConfigError."""
-        ids: list[int] = self._words(text)["input_ids"] or [self._words.bos_token_id or 0]
+    def reading(self, text: str, history: Sequence[str] = (), tokens: int = 0) -> Reading:
+        """What it reads of a text and the turns before it, where so many tokens are to be written after it."""
+        room = max(1, self._room if self.reads else self._room - min(tokens, self._room // 2))
+        if self._render is None:
+            ids: list[int] = self._words(text)["input_ids"] or [self._words.bos_token_id or 0]
+            over = max(0, len(ids) - room)
+            return Reading(ids[over:], 0, over)
+        render = self._render
+        return Reading(
+            *fitted(
+                [*history, text], room, lambda turns: self._words(render(turns), add_special_tokens=False)["input_ids"]
+            )
+        )
+
+    def generate(self, text: str, sampling: Sampling | None = None, history: Sequence[str] = ()) -> Iterator[Token]:
+        """The tokens that follow a text, answer it, or are written from it, as they come. Raises ConfigError, VictimError."""
+        chosen = (sampling or Sampling()).check()
+        ids = self.reading(text, history, chosen.max_tokens).ids
         writer = _Writer(self._model, ids, self._ends, reads=self.reads)
-        speller = TokenSpeller(self._tokenizer, () if self.reads else ids, self._ends)
-        for _, token in write(writer, [speller], (sampling or Sampling()).check()):
+        speller = TokenSpeller(self._tokenizer, () if self.reads or self.remembers else ids, self._ends)
+        for _, token in write(writer, [speller], chosen):
             yield token
 
 

@@ -1,7 +1,8 @@
 """Texts for a language model: encoded once, kept in the cache, drawn in windows or as dialogues.
 
 Texts without an output text are one stream, two line ends after each, and a step reads windows of it. A text with an output text
-is a dialogue of its own: ``[BOS] [USER] text [ASSISTANT] output [EOS]``, of which the output is learnt.
+is a dialogue of its own: ``[BOS] [USER] text [ASSISTANT] output [EOS]``, of which the output is learnt; the turns before the
+text, where they are read too, stand before it in turn.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from aat_datasets.catalog import Dataset
 from aat_datasets.errors import DataError
 from aat_datasets.subwords import ASSISTANT, EOS, TextTokenizer
 from aat_models.config import Config
+from aat_models.data import require_history
 from aat_models.sampler import Sampler
 
 __all__ = [
@@ -55,6 +57,7 @@ def prepare(config: Config, cache: Path) -> LanguageData:
     Raises DataError or UnknownNameError: no such dataset, an empty split, or output texts in some rows only.
     """
     dataset = catalog.open_dataset(config.data.dataset)
+    require_history(config, dataset)
     key = _key(config, dataset)
     splits, lists = batching.cached(cache, key, lambda work: _encode(config, dataset, work))
     if not len(splits["train"]):
@@ -74,44 +77,51 @@ def _key(config: Config, dataset: Dataset) -> str:
         seed,
         language.tokenizer,
         pieces,
+        *([config.data.history] if config.data.history else []),
     ]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
 def _encode(config: Config, dataset: Dataset, work: Path) -> tuple[list[str], dict[str, list[str]]]:
     names = [split for split in ("train", "dev", "test") if split in dataset.splits]
-    answers = any(target for _, _, target in _rows(config, dataset, "train"))
-    texts = (part for _, text, target in _rows(config, dataset, "train") for part in (text, target or "", BETWEEN))
+    answers = any(target for _, _, target, _ in _rows(config, dataset, "train"))
+    texts = (part for _, text, target, _ in _rows(config, dataset, "train") for part in (text, target or "", BETWEEN))
     tokenizer = TextTokenizer.train(config.language.tokenizer, texts, config.language.vocabulary, dialogue=answers)
     for split in names:
         writer = batching.SplitWriter(work, split)
-        for row, text, target in _rows(config, dataset, split):
+        for row, text, target, before in _rows(config, dataset, split):
             if answers and not target:
                 raise DataError(f"dataset {dataset.name}: row {row} of {split} has no output text, others have")
-            ids = _dialogue(tokenizer, text, target or "") if answers else tokenizer.encode(text + BETWEEN)
+            turns = [*before, text]
+            ids = _dialogue(tokenizer, turns, target or "") if answers else tokenizer.encode(text + BETWEEN)
             writer.append(_one(ids, row))
         writer.close()
     return names, {"tokenizer": [tokenizer.tokenizer.to_str()]}
 
 
-def _rows(config: Config, dataset: Dataset, split: str) -> Iterator[tuple[int, str, str | None]]:
-    """Row, text and output text; of ``train`` those that ``data.limit`` draws."""
+def _rows(config: Config, dataset: Dataset, split: str) -> Iterator[tuple[int, str, str | None, list[str]]]:
+    """Row, text, output text and the turns before the text; of ``train`` those that ``data.limit`` draws."""
     total = dataset.splits[split]
     drawn = None
     if split == "train" and 0 < config.data.limit < total:
         drawn = np.zeros(total, dtype=bool)
         drawn[np.random.default_rng(config.seed).permutation(total)[: config.data.limit]] = True
     for rows, texts, _, targets in dataset.chunks(split):
-        for row, text, target in zip(rows, texts, targets, strict=True):
+        history = dataset.histories(split, rows[0], rows[-1] + 1, config.data.history)
+        for row, text, target, before in zip(rows, texts, targets, history, strict=True):
             if drawn is None or drawn[row]:
-                # what UTF-8 has no bytes for cannot be a token
-                yield row, text.encode("utf-8", "replace").decode("utf-8"), target
+                yield row, _whole(text), target, [_whole(turn) for turn in before]
 
 
-def _dialogue(tokenizer: TextTokenizer, text: str, answer: str) -> list[int]:
+def _whole(text: str) -> str:
+    """A text without what UTF-8 has no bytes for: that cannot be a token."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _dialogue(tokenizer: TextTokenizer, turns: list[str], answer: str) -> list[int]:
     end = tokenizer.number(EOS)
     assert end is not None
-    return [*tokenizer.turns([text]), *tokenizer.encode(answer.encode("utf-8", "replace").decode("utf-8")), end]
+    return [*tokenizer.turns(turns), *tokenizer.encode(_whole(answer)), end]
 
 
 def _one(ids: list[int], row: int) -> EncodedSplit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from aat_datasets.errors import CheckpointError, InputError
 from aat_datasets.subwords import BOS, EOS, TextTokenizer
 from aat_models import language_checkpoint, llama_layout
+from aat_models.chat_templates import Rendering, fitted, rendering_of
 from aat_models.config import Config
 from aat_models.events import Token
 from aat_models.generation import write
@@ -20,9 +22,21 @@ from aat_models.sampling import Sampling
 from aat_models.spelling import TokenSpeller
 from aat_models.writers import LlamaWriter
 
-__all__ = ["LanguageModel"]
+__all__ = ["LanguageModel", "Reading"]
 
 _START = "\n"  # what an empty prompt goes on from, where a tokenizer has no beginning of its own
+
+
+class Reading(NamedTuple):
+    """What a model reads of what it was given.
+
+    ``ids`` are the tokens; ``turns`` of those before the last are left out, the oldest, and ``tokens`` of the beginning of the
+    text itself: the context has no room for them.
+    """
+
+    ids: list[int]
+    turns: int = 0
+    tokens: int = 0
 
 
 class LanguageModel:
@@ -35,7 +49,7 @@ class LanguageModel:
 
     def __init__(
         self, model: Llama, tokenizer: TextTokenizer, ends: Sequence[int], *, config: Config | None = None,
-        step: int = 0, metrics: dict[str, float] | None = None,
+        step: int = 0, metrics: dict[str, float] | None = None, render: Rendering | None = None,
     ) -> None:  # fmt: skip
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -43,7 +57,8 @@ class LanguageModel:
         self.config = config
         self.step = step
         self.metrics = dict(metrics or {})
-        self.dialogue = tokenizer.dialogue
+        self.dialogue = tokenizer.dialogue or render is not None
+        self._render = render  # a chat template of others
         # of a run's own special tokens only the end is an answer; made elsewhere, what is chosen is chosen
         self._never = tuple(sorted(tokenizer.special - self.ends)) if config is not None else ()
 
@@ -63,29 +78,49 @@ class LanguageModel:
         tokenizer = TextTokenizer.load(folder / "tokenizer.json")
         if tokenizer.size > config.get("vocab_size", 0):
             raise CheckpointError(f"{folder}: the tokenizer has {tokenizer.size} tokens, the model fewer")
-        return cls(llama_layout.load(folder, dtype), tokenizer, llama_layout.ends_of(folder, config))
+        render = None if tokenizer.dialogue else rendering_of(folder)
+        ends = llama_layout.ends_of(folder, config)
+        return cls(llama_layout.load(folder, dtype), tokenizer, ends, render=render)
 
     def export(self, folder: Path) -> None:
         """Writes the model as Hugging Face has it; see ``aat_models.llama_layout``."""
         llama_layout.save(self.model, self.tokenizer, folder)
 
     def prompt(self, text: str, history: Sequence[str] = ()) -> list[int]:
-        """The tokens a text is gone on from; of a dialogue with the turns before it, the oldest first.
+        """The tokens a text is gone on from; see :meth:`reading`."""
+        return self.reading(text, history).ids
 
-        Turns that the context has no room for are left out, the oldest first. Raises InputError where there are turns but the
-        model knows none.
+    def reading(self, text: str, history: Sequence[str] = ()) -> Reading:
+        """What the model reads of a text; of a dialogue with the turns before it, the oldest first.
+
+        Turns that half of the context has no room for are left out, the oldest first; then the beginning of a text that all of
+        it has no room for. Raises InputError where there are turns but the model knows none.
         """
+        context = self.model.shape.context
         if not self.dialogue:
             if history:
                 raise InputError("the model knows no turns: it was trained on running text", "leave out --chat")
-            return self._plain(text)
-        turns = [*history, text]
-        room = self.model.shape.context // 2
-        ids = self.tokenizer.turns(turns)
-        while len(ids) > room and len(turns) > 2:
-            turns = turns[2:]
-            ids = self.tokenizer.turns(turns)
-        return ids
+            ids = self._plain(text)
+            return Reading(ids[-context:], 0, max(0, len(ids) - context))
+        if self._render is not None:
+            render = self._render
+            return Reading(*fitted([*history, text], context // 2, lambda turns: self._special(render(turns))))
+        most = self.config.data.history if self.config is not None else 0
+        left = max(0, len(history) - most) if most else 0  # where it was trained with some, it never read more
+        spoken = [len(self.tokenizer.encode(turn)) + 1 for turn in (*history, text)]
+        while sum(spoken[left:]) + 2 > context // 2 and len(spoken) - left > 2:
+            left += 2
+        ids = self.tokenizer.turns([*history[left:], text])
+        if len(ids) <= context:
+            return Reading(ids, left)
+        if left < len(history):
+            left, ids = len(history), self.tokenizer.turns([text])
+        over = len(ids) - context // 2 if len(ids) > context else 0
+        return Reading(ids[:2] + ids[2 + over :], left, over)
+
+    def _special(self, text: str) -> list[int]:
+        """The tokens of a text in which special ones are written out."""
+        return self.tokenizer.tokenizer.encode(text, add_special_tokens=False).ids
 
     def _plain(self, text: str) -> list[int]:
         ids = self.tokenizer.encode(text, whole=self.config is None)

@@ -27,6 +27,7 @@ from aat_models.generation import write
 from aat_models.sampling import Sampling
 from aat_models.spelling import WordSpeller
 from aat_models.text_model import TextModel
+from aat_models.turns import joined
 from aat_models.writers import DecoderWriter
 
 __all__ = ["Predictor"]
@@ -200,18 +201,29 @@ class Predictor:
         """The fixed-length vector ``(Z,)`` of a text."""
         return self.vectors([text])[0].cpu().numpy()
 
+    def words_in(self, text: str, history: Sequence[str]) -> list[str]:
+        """What is read of a text with the turns before it: as many of them as in training."""
+        if not history or not self.config.data.history:
+            return self.words(text)
+        before = [" ".join(self.pipeline.words(turn)) for turn in history[-self.config.data.history :]]
+        most = self.config.data.max_words
+        return joined(before, " ".join(self.words(text)), most).split()[:most]
+
     @torch.no_grad()
-    def vectors(self, texts: Sequence[str]) -> Tensor:
-        """The fixed-length vectors ``(N, Z)`` of at least one text, read side by side."""
-        ids, lengths = pad([self.intern(self.words(text)) for text in texts])
+    def vectors(self, texts: Sequence[str], histories: Sequence[Sequence[str]] | None = None) -> Tensor:
+        """The fixed-length vectors ``(N, Z)`` of at least one text, read side by side, each with the turns before it."""
+        told = histories or [()] * len(texts)
+        ids, lengths = pad([self.intern(self.words_in(*one)) for one in zip(texts, told, strict=True)])
         return self.model.encode(self.model.embedding(self._numbers(ids)), self._numbers(lengths))
 
-    def generate(self, text: str, sampling: Sampling | None = None) -> Iterator[Token]:
+    def generate(self, text: str, sampling: Sampling | None = None, history: Sequence[str] = ()) -> Iterator[Token]:
         """The decoder's words for a text. Raises InputError where the model has no decoder, ConfigError on bad settings."""
-        for _, token in self.generate_many([text], sampling):
+        for _, token in self.generate_many([text], sampling, [history]):
             yield token
 
-    def generate_many(self, texts: Sequence[str], sampling: Sampling | None = None) -> Iterator[tuple[int, Token]]:
+    def generate_many(
+        self, texts: Sequence[str], sampling: Sampling | None = None, histories: Sequence[Sequence[str]] | None = None
+    ) -> Iterator[tuple[int, Token]]:
         """The decoder's words for several texts as they come, each with its text's place; every text as it would be alone."""
         chosen = (sampling or Sampling()).check()
         if self.model.decoder is None or self.output is None:
@@ -221,7 +233,8 @@ class Predictor:
         if not texts:
             return
         with torch.inference_mode():
-            vectors = torch.cat([self.vectors([text]) for text in texts])
+            told = histories or [()] * len(texts)
+            vectors = torch.cat([self.vectors([text], [turns]) for text, turns in zip(texts, told, strict=True)])
         spellers = [WordSpeller(self.output) for _ in texts]
         yield from write(DecoderWriter(self.model.decoder, vectors), spellers, chosen)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from aat_datasets import catalog
+from aat_datasets import catalog, deriving
 from aat_datasets.adding import add, guess, split_of
 from aat_datasets.errors import DataError
 
@@ -184,3 +184,26 @@ def test_lists_of_turns_are_conversations(data_home: Path, tmp_path: Path, given
     assert report.rows == 180
     row = next(iter(catalog.open_dataset("talk").examples("train", limit=1)))
     assert row.target is not None and row.target != row.text
+
+
+def test_conversations_are_drawn_whole(data_home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "talk.jsonl"
+    talks = [[f"turn {turn} of talk {talk % 90}" for turn in range(2 + talk % 90 % 7)] for talk in range(100)]
+    path.write_text("".join(json.dumps({"dialogue": talk, "act": "x" * len(talk)}) + "\n" for talk in talks))
+    report = add("talk", [path])
+    made = catalog.open_dataset("talk")
+    assert set(made.splits) == {"train", "dev", "test"} and report.rows == sum(len(talk) - 1 for talk in talks)
+    assert report.derived is not None and report.derived["by"] == "hash of seed and conversation"
+    seen: dict[str, set[str]] = {}
+    for split in made.splits:
+        rows = made.examples(split)
+        for row in rows:
+            seen.setdefault(row.text.partition(" of ")[2], set()).add(split)
+            turn = int(row.text.split()[1])
+            assert [int(text.split()[1]) for text in row.history] == list(range(turn))
+        assert 0.05 * report.rows < len(rows)
+    assert len(seen) == 90 and all(len(splits) == 1 for splits in seen.values())
+    again = deriving.resplit(made, "again", seed=5)
+    assert again.rows == report.rows and catalog.card("again").columns.dialogue == "dialogue"
+    sides = [{row.text.partition(" of ")[2] for row in catalog.open_dataset("again").examples(s)} for s in again.splits]
+    assert sum(map(len, sides)) == 90

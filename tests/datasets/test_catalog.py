@@ -246,6 +246,11 @@ def test_turns_of_dialogues_have_the_next_as_their_reply(mirror: Path) -> None:
     first, second = catalog.open_dataset("dailydialog").table("train").window(0, 2)
     assert first.text == "Say , Jim , how about going for a few beers after dinner ?"
     assert (first.label, first.target) == ("directive", second.text)
+    dataset = catalog.open_dataset("dailydialog")
+    assert dataset.histories("train", 0, 3, 16)[:2] == [(), (first.text,)]
+    assert dataset.histories("train", 2, 3, 1) == [(second.text,)]
+    drawn = dataset.examples("test", 50)
+    assert [one.history for one in drawn] == [dataset.histories("test", one.row, one.row + 1, 16)[0] for one in drawn]
 
 
 def test_translations_lie_side_by_side(mirror: Path) -> None:

@@ -49,6 +49,28 @@ def test_new_splits_hold_every_row_once(dataset: Dataset) -> None:
         deriving.resplit(dataset, "again")
 
 
+def test_replies_are_drawn_from_those_of_the_label(dataset: Dataset, tmp_path: Path) -> None:
+    written = {"no": ["never", "not [/b] that"], "it's": ["it is"], "yes": ["of course", "sure", "yes 'tis"]}
+    path = tmp_path / "replies.toml"
+    path.write_text("".join(f"{json.dumps(label)} = {json.dumps(replies)}\n" for label, replies in written.items()))
+    result = CliRunner().invoke(app, ["replies", "mine", "answered", str(path), "--json"])
+    assert result.exit_code == 0, result.output
+    answered = catalog.open_dataset("answered")
+    assert texts(answered) == texts(dataset) and answered.labels == dataset.labels
+    used: dict[str, set[str]] = {}
+    for one in answered.examples("train"):
+        assert one.label is not None and one.target is not None
+        used.setdefault(answered.labels[one.label], set()).add(one.target)
+    assert used == {label: set(replies) for label, replies in written.items()}
+    with pytest.raises(DataError, match="no replies for yes"):
+        deriving.with_replies(dataset, "other", {"no": ["a"], "it's": ["b"], "yes": []})
+    with pytest.raises(UnknownNameError, match="did you mean yes"):
+        deriving.with_replies(dataset, "other", {**written, "yess": ["a"]})
+    path.write_text("yes = 3")
+    result = CliRunner().invoke(app, ["replies", "mine", "other", str(path)])
+    assert isinstance(result.exception, DataError) and "replies.toml: cannot be read" in str(result.exception)
+
+
 def test_a_sample_is_drawn_with_its_seed(dataset: Dataset) -> None:
     deriving.sample(dataset, "few", count=20, seed=1)
     few = texts(catalog.open_dataset("few"))

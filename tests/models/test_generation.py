@@ -354,8 +354,18 @@ def test_a_dialogue_forgets_its_oldest_turns_where_the_context_is_full() -> None
     made = LanguageModel(model, tokenizer, [EOS], config=Config())
     assert made.prompt("hello", ["a", "b"]) == tokenizer.turns(["a", "b", "hello"])
     assert made.prompt("hello", ["a long turn", "b", "c", "d"]) == tokenizer.turns(["c", "d", "hello"])
-    assert made.prompt("a text longer than all of it there is", ["c", "d"])[-1] == tokenizer.number("[ASSISTANT]")
-    assert list(made.generate("a text longer than all of it there is", Sampling(max_tokens=3)))
+    assert made.reading("hello", ["a long turn", "b", "c", "d"])[1:] == (2, 0)
+    long = "a text longer than all of it there is, and more"
+    assert made.reading(long, ["c", "d"])[1:] == (2, len(long) + 3 - 20)
+    assert made.prompt(long) == [*tokenizer.turns([""])[:2], *tokenizer.encode(long[-17:]), tokenizer.turns([""])[-1]]
+    assert list(made.generate(long, Sampling(max_tokens=3)))
+
+
+def test_of_a_text_longer_than_the_context_the_end_is_read(model: LanguageModel) -> None:
+    long = "the quick fox " * 3_571  # 50,000 characters
+    read = model.reading(long)
+    assert read.ids == model.prompt(long[-200:])[-model.model.shape.context :]
+    assert read.tokens == len(model.tokenizer.encode(long)) - model.model.shape.context
 
 
 def test_running_text_has_no_turns(model: LanguageModel) -> None:

@@ -116,6 +116,18 @@ def test_the_training_pane_is_measured_on_long_runs_and_on_one_that_grows(tmp_pa
 
 
 @pytest.mark.slow
+def test_the_generate_pane_is_measured_with_a_model_of_each_kind(tmp_path: Path):
+    arguments = ["tui", "--json", "--quiet", "--generate", "2", "--data", str(tmp_path)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    models = json.loads(result.stdout)["models"]
+    assert set(models) == {"encoder-decoder", "llama"}
+    for found in models.values():
+        assert found["first_token_ms"]["p95"] > 0 and found["stop_ms"]["rounds"] == 2
+        assert found["long_prompt_ms"]["first_token"] > 0
+
+
+@pytest.mark.slow
 def test_the_whole_measures_start_and_keys():
     result = CliRunner().invoke(app, ["tui", "--json", "--quiet", "--rounds", "1", "--keys", "8"])
     assert result.exit_code == 0, result.output

@@ -97,6 +97,19 @@ def test_in_a_chat_it_is_told_what_was_said(
     assert abs(found[1]["logprob"] - alone) > 1e-3
 
 
+def test_what_is_not_read_of_a_prompt_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command("generate", "verse", "--prompt", "two and t" * 5000, "--max-tokens", "5")
+    shown = capsys.readouterr()
+    assert "too long for the model: its first 44,976 tokens are left out, the last 24 are read" in shown.err
+    assert len(shown.out.strip()) == 5
+    said = open_target("answers").left_out("my parcel", ["hello", "good day to you"] * 40)
+    assert (
+        len(said) == 1
+        and said[0].startswith("the model reads the last ")
+        and said[0].endswith("of the 80 turns before")
+    )
+
+
 def test_what_does_not_remember_says_so(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +203,54 @@ def test_other_models_of_hugging_face_write_too(tmp_path: Path) -> None:
             assert text == wanted, (name, beams)
 
 
+TEMPLATE = (
+    "{% for m in messages %}{{ m['role'][0] }}: {{ m['content'] }}[EOS]{% endfor %}"
+    "{% if add_generation_prompt %}a: {% endif %}"
+)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_chat_is_told_as_the_tokenizer_s_own_template_has_it(kind: str, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
+    import torch
+
+    from aat_datasets.subwords import TextTokenizer
+
+    tokenizer = TextTokenizer.train("characters", ["the quick brown fox: a"])
+    words = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.tokenizer, eos_token="[EOS]", pad_token="[PAD]", chat_template=TEMPLATE
+    )
+    torch.manual_seed(0)
+    ends = {"eos_token_id": 3, "pad_token_id": 0, "bos_token_id": 2, "vocab_size": tokenizer.size}
+    if kind == "gpt2":
+        shape = transformers.GPT2Config(n_embd=16, n_layer=1, n_head=2, n_positions=128, initializer_range=1.0, **ends)
+        model = transformers.GPT2LMHeadModel(shape)
+    else:
+        shape = transformers.LlamaConfig(
+            hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, initializer_range=1.0,
+            max_position_embeddings=128, **ends,
+        )  # fmt: skip
+        model = transformers.LlamaForCausalLM(shape)
+    model.eval().save_pretrained(tmp_path)
+    words.save_pretrained(tmp_path)
+    target = open_target(f"hf:{tmp_path}")
+    assert target.remembers and target.left_out("fox", ["the", "quick"]) == []
+    wanted = "u: the[EOS]a: quick[EOS]u: fox[EOS]a: "
+    ids = torch.tensor([words(wanted, add_special_tokens=False)["input_ids"]])
+    assert int((ids == 3).sum()) == 3
+    answer = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=8)
+    text = "".join(token.text for token in target.generate("fox", Sampling(max_tokens=8), ["the", "quick"]))
+    assert text == tokenizer.decode(answer[0, ids.shape[1] :].tolist())
+    (told,) = target.left_out("fox", ["the quick", "brown fox"] * 9)
+    assert told.startswith("the model reads the last ") and told.endswith("of the 18 turns before")
+    none, cut = target.left_out("fox" * 16_666, ["the", "quick"])
+    assert none == "the model reads none of the 2 turns before" and "too long for the model" in cut
+    assert len(list(target.generate("fox" * 16_666, Sampling(max_tokens=3), ["the", "quick"]))) <= 3
+    (tmp_path / "chat_template.jinja").write_text("{{ raise_exception('no [/b] turns') }}")
+    with pytest.raises(VictimError, match=r"chat template refuses these turns: no \[/b\] turns"):
+        list(open_target(f"hf:{tmp_path}").generate("fox", Sampling(max_tokens=3)))
+
+
 def test_answers_are_measured_by_those_of_the_dataset(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     command("generate", "answers", "--measure", "5", "--max-tokens", "8", "--json")
@@ -214,6 +275,8 @@ def test_answers_are_measured_by_those_of_the_dataset(place: Path, capsys: pytes
     )
     assert isinstance(right, dict)
     assert (right["bleu"], right["chrf"], right["exact"], right["texts"]) == (1.0, 1.0, 1.0, 40)
+    assert right["intent"] == right["intent_of_references"] > 0.95 and "label" not in right
+    assert 0 <= found["intent"] < 0.9
 
 
 def test_what_is_no_language_model_is_not_exported(place: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, NoReturn
 import msgspec
 
 from aat_datasets.errors import AatError, InputError, UnknownNameError
-from aat_models.events import Event
+from aat_models.events import Event, Notice
 from aat_models.sampling import Sampling
 from aat_workbench import __version__, liveness, protocol
 from aat_workbench.protocol import DESK, METHODS, PATIENCE, PROTOCOL, Problem, Request
@@ -251,9 +251,11 @@ def _recipes() -> list[dict[str, Any]]:
 
 
 def generate(target: Target, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Work:
-    """Tokens one by one; returns ``{text, tokens, tokens_per_second, logprob}``."""
+    """Tokens one by one, before them what the model does not read; returns ``{text, tokens, tokens_per_second, logprob}``."""
     text, tokens, logprob = "", 0, 0.0
     seconds = 0.0
+    if left := target.left_out(prompt, history):
+        yield [Notice(message=told, level="warning") for told in left]
     writing = target.generate(prompt, sampling, history)
     while True:
         began = time.perf_counter()

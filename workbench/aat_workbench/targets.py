@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from aat_datasets.errors import AatError, InputError, UnknownNameError, VictimError
 from aat_models.events import Token
 from aat_models.sampling import Sampling
+from aat_models.turns import TURN
 
 if TYPE_CHECKING:
     from aat_datasets.lexicon import Lexicon
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from aat_models.predictor import Predictor
     from aat_workbench.http_victim import HttpOptions
 
-__all__ = ["SUPPORTED", "Target", "identify", "import_function", "open_target"]
+__all__ = ["SUPPORTED", "Target", "identify", "import_function", "open_target", "reads_of"]
 
 SUPPORTED = (
     "a run (RUN, RUN@latest, RUN@step-1200), a run's folder, py:module:function, http://…, hf:PATH_OR_ID, builtin:tiny"
@@ -52,6 +53,7 @@ class Target:
         attacks: the folder that keeps its attacks.
         labels, step, has_head, has_decoder: of the model.
         remembers: it answers a turn of a dialogue, and reads what was said before.
+        turns: how many turns before a text it was trained to read.
         dataset: the dataset it was trained on; empty where that is not known.
         lexicon: the synonyms saved with it; None where there are none.
         unnamed: its classes have numbers only; a dataset gives them names.
@@ -72,6 +74,7 @@ class Target:
         self.has_head = True
         self.has_decoder = False
         self.remembers = False
+        self.turns = 0
         self.dataset = ""
         self.lexicon: Lexicon | None = None
         self.unnamed = False
@@ -170,16 +173,27 @@ class Target:
             "train a model with model.decoder = lstm and the stage decoder or joint, or with --model llama",
         )
 
-    def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
+    def generate_many(
+        self, prompts: Sequence[str], sampling: Sampling, histories: Sequence[Sequence[str]] | None = None
+    ) -> Iterator[tuple[int, Token]]:
         """Tokens for several prompts, each with its prompt's place; here one prompt after another. Raises as ``generate``."""
-        for place, prompt in enumerate(prompts):
-            for token in self.generate(prompt, sampling):
+        for place, (prompt, history) in enumerate(zip(prompts, histories or [()] * len(prompts), strict=True)):
+            for token in self.generate(prompt, sampling, history):
                 yield place, token
+
+    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+        """What of a prompt and the turns before it the model will not read, a sentence each; nothing where it reads all."""
+        return []
 
     def only_turn(self, history: Sequence[str]) -> None:
         """Raises InputError where there are turns before the one at hand."""
         if history:
             raise InputError(f"{self.name} reads one text: it cannot be told what was said before", "leave out --chat")
+
+
+def reads_of(read: int, turns: int) -> str:
+    """That a model reads some of the turns before only."""
+    return f"the model reads {f'the last {read}' if read else 'none'} of the {turns} turns before"
 
 
 class _TinyTarget(Target):
@@ -226,6 +240,8 @@ class _RunTarget(Target):
         self.has_head = self._predictor.has_head
         self.has_decoder = self._predictor.has_decoder
         self.dataset = self._predictor.config.data.dataset
+        self.turns = self._predictor.config.data.history
+        self.remembers = self.has_decoder and self.turns > 0
         self.lexicon = self._predictor.surface
 
     def compute_on(self, device: str) -> None:
@@ -265,13 +281,24 @@ class _RunTarget(Target):
     def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
         if not self.has_decoder:
             return super().generate(prompt, sampling)
-        self.only_turn(history)
-        return self._predictor.generate(prompt, sampling.check())
+        if not self.remembers:
+            self.only_turn(history)
+        return self._predictor.generate(prompt, sampling.check(), history)
 
-    def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
+    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+        if self.remembers and (read := self._predictor.words_in(prompt, history).count(TURN)) < len(history):
+            return [reads_of(read, len(history))]
+        count, most = len(self._predictor.pipeline.words(prompt)), self._predictor.config.data.max_words
+        return [f"the prompt is too long for the model: the first {most:,} of its {count:,} words are read"] * (
+            count > most
+        )
+
+    def generate_many(
+        self, prompts: Sequence[str], sampling: Sampling, histories: Sequence[Sequence[str]] | None = None
+    ) -> Iterator[tuple[int, Token]]:
         if not self.has_decoder:
-            return super().generate_many(prompts, sampling)
-        return self._predictor.generate_many(prompts, sampling.check())
+            return super().generate_many(prompts, sampling, histories)
+        return self._predictor.generate_many(prompts, sampling.check(), histories)
 
 
 def identify(name: str, runs_root: Path | None = None) -> str:

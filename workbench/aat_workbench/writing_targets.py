@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from aat_datasets.errors import VictimError
 from aat_models.events import Token
 from aat_models.sampling import Sampling
-from aat_workbench.targets import Target
+from aat_workbench.targets import Target, reads_of
 
 if TYPE_CHECKING:
-    from aat_models.language_model import LanguageModel
+    from aat_models.language_model import LanguageModel, Reading
 
 __all__ = ["LanguageTarget", "WritingTarget", "of_checkpoint", "of_folder"]
 
@@ -57,15 +57,35 @@ class LanguageTarget(Target):
         self.step = model.step
         self.has_head, self.has_decoder, self.remembers = False, True, model.dialogue
         if model.config is not None:
-            self.dataset = model.config.data.dataset
+            self.dataset, self.turns = model.config.data.dataset, model.config.data.history
 
     def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
         if not self.remembers:
             self.only_turn(history)
         return self._model.generate(prompt, sampling.check(), history)
 
-    def generate_many(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, Token]]:
-        return self._model.generate_many(prompts, sampling.check())
+    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+        if not self.remembers:
+            self.only_turn(history)
+        return _told(self._model.reading(prompt, history), len(history))
+
+    def generate_many(
+        self, prompts: Sequence[str], sampling: Sampling, histories: Sequence[Sequence[str]] | None = None
+    ) -> Iterator[tuple[int, Token]]:
+        return self._model.generate_many(prompts, sampling.check(), histories)
+
+
+def _told(read: Reading, turns: int) -> list[str]:
+    """What is not read, a sentence each."""
+    told: list[str] = []
+    if read.turns:
+        told.append(reads_of(turns - read.turns, turns))
+    if read.tokens:
+        told.append(
+            f"the prompt is too long for the model: its first {read.tokens:,} tokens are left out, the last "
+            f"{len(read.ids):,} are read"
+        )
+    return told
 
 
 class WritingTarget(Target):
@@ -76,11 +96,15 @@ class WritingTarget(Target):
 
         super().__init__(name, name, attacks, _NoVictim(name))
         self._writer = HuggingFaceWriter(folder)
-        self.has_head, self.has_decoder = False, True
+        self.has_head, self.has_decoder, self.remembers = False, True, self._writer.remembers
 
     def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
-        self.only_turn(history)
-        return self._writer.generate(prompt, sampling.check())
+        if not self.remembers:
+            self.only_turn(history)
+        return self._writer.generate(prompt, sampling.check(), history)
+
+    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+        return _told(self._writer.reading(prompt, history), len(history))
 
 
 class _NoVictim:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from aat_datasets.errors import VictimError
-from aat_models.events import AttackResult, Edit, Event, Progress, Token
+from aat_models.events import AttackResult, Edit, Event, Notice, Progress, Token
 
 LABELS = ["negative", "positive"]
 WEIGHTS = {
@@ -139,6 +139,7 @@ class FakeSession:
         self.hold: int | None = None
         self.decoder = True
         self.remembers = False
+        self.told: list[str] = []
         self.fail: VictimError | None = None
         self.labels = LABELS
         self.recipes = RECIPES
@@ -195,6 +196,8 @@ class FakeSession:
 
     def _generate(self) -> list[Event]:
         return [
+            *(Notice(message=text, level="warning") for text in self.told),
+        ] + [
             Token(
                 index=index,
                 text=text,

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from textual.events import Paste
 from textual.widgets import Input, Select
 
 from aat_datasets.errors import EngineError
@@ -256,6 +257,26 @@ async def test_a_model_that_reads_one_text_is_told_the_last_turn_alone(tmp_path)
             await until(pilot, lambda count=count: not pane.writing and len(session.asked("generate")) == count)
         await sees(pilot, "reads this turn alone")
     assert [call["history"] for call in session.asked("generate")] == [[], []]
+
+
+async def test_a_long_paste_is_kept_whole_and_said_to_be_long(tmp_path):
+    session = FakeSession()
+    session.told = ["the prompt is too long [/b] for the model\x1b[2J"]
+    text = "where is\nmy parcel " * 2_632  # 50,008 characters, over several lines
+    async with app_on(tmp_path, session).run_test(size=SIZE, notifications=True) as pilot:
+        pane = await send(pilot, "before")
+        await until(pilot, lambda: not pane.writing)
+        pane.prompt.post_message(Paste(text))
+        await sees(pilot, "The prompt has 50,008 characters.")
+        await pilot.press("enter")
+        await until(pilot, lambda: not pane.writing and len(session.asked("generate")) == 2)
+        await sees(pilot, "… and 49,008 more", "the prompt is too long [/b] for the model␛[2J")
+        check_cells(pilot.app)
+        pane.prompt.post_message(Paste("a line\nand another"))
+        await until(pilot, lambda: pane.prompt.text == "a line\nand another")
+        await pilot.press("left", "left", "x")
+        assert pane.prompt.text == "a line and anothxer"
+    assert session.asked("generate")[1]["prompt"] == text
 
 
 async def test_a_transcript_is_written_to_a_file(tmp_path):

@@ -9,7 +9,7 @@ import typer
 
 from aat_datasets.errors import DataError, InputError
 from aat_workbench.cli.data_checking import check
-from aat_workbench.cli.data_making import export, sample, split
+from aat_workbench.cli.data_making import export, replies, sample, split
 from aat_workbench.cli.data_view import view
 from aat_workbench.cli.ingesting import progress_bar, sizes
 from aat_workbench.cli.output import Json, Quiet, emit, figure, print_line, print_table, say
@@ -24,6 +24,7 @@ app = typer.Typer(help="list, show, check, add, fetch and make datasets", no_arg
 app.command("check")(check)
 app.command("split")(split)
 app.command("sample")(sample)
+app.command("replies")(replies)
 app.command("export")(export)
 app.command()(view)
 

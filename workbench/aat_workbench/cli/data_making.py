@@ -1,19 +1,22 @@
-"""``aat-workbench data split``, ``sample`` and ``export``: datasets and files made from a dataset."""
+"""``aat-workbench data split``, ``sample``, ``replies`` and ``export``: datasets and files made from a dataset."""
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
+from aat_datasets.errors import DataError
 from aat_workbench.cli.ingesting import progress_bar, sizes
 from aat_workbench.cli.output import Json, Quiet, emit, print_line, say
 
 if TYPE_CHECKING:
     from aat_datasets.deriving import Made
 
-__all__ = ["export", "sample", "split"]
+__all__ = ["export", "replies", "sample", "split"]
 
 Name = Annotated[str, typer.Argument(help="dataset, as `data list` names it", show_default=False)]
 New = Annotated[str, typer.Argument(help="what the new dataset is called", show_default=False)]
@@ -78,6 +81,27 @@ def sample(
             replace=replace,
             progress=progress,
         )
+    _tell(made, json, quiet)
+
+
+def replies(
+    name: Name,
+    new: New,
+    path: Annotated[Path, typer.Argument(help="TOML: label = [reply, …]", show_default=False)],
+    replace: Replace = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Give the rows of a labelled dataset replies, drawn from those written to their label: something to train a decoder on."""
+    from aat_datasets import catalog, deriving
+
+    try:
+        written = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), dict[str, list[str]])
+    except (OSError, msgspec.ValidationError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}", 'a line a label: label = ["reply", "another"]') from None
+    with progress_bar(quiet or json) as progress:
+        dataset = catalog.open_dataset(name, progress)
+        made = deriving.with_replies(dataset, new, written, replace=replace, progress=progress)
     _tell(made, json, quiet)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aat_datasets.errors import InputError
-from aat_models.events import Event, Token
+from aat_models.events import Event, Notice, Token
 from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
 from aat_workbench.cli.probe import given_texts
@@ -102,7 +102,7 @@ def generate(
             say(f"{target} answers each line by itself: it does not read what was said before", quiet=quiet)
         history: list[str] = []
         for text in prompts:
-            summary = _written(write(text, history), stream=(stream or chat) and not json)
+            summary = _written(write(text, history), stream=(stream or chat) and not json, quiet=quiet)
             if chat and remembers:
                 history += [text, summary["text"]]
             if json:
@@ -150,18 +150,19 @@ def _measure(target: str, sampling: Sampling, dataset: str, split: str, n: int, 
             print_table(["measured", ""], list(found.items()))
 
 
-def _written(work: Writing, *, stream: bool) -> dict[str, Any]:
-    """The summary of a reply; with ``stream`` its tokens are printed as they come."""
+def _written(work: Writing, *, stream: bool, quiet: bool) -> dict[str, Any]:
+    """The summary of a reply; with ``stream`` its tokens are printed as they come. Notices are told on stderr."""
     while True:
         try:
             events = next(work)
         except StopIteration as end:
             return end.value
-        if stream:
-            for event in events:
-                assert isinstance(event, Token)
+        for event in events:
+            if isinstance(event, Notice):
+                say(event.message, quiet=quiet)
+            elif stream and isinstance(event, Token):
                 sys.stdout.write(visible(event.text, lines=True))
-            sys.stdout.flush()
+                sys.stdout.flush()
 
 
 def _turns(prompt: str | None) -> Iterator[str]:

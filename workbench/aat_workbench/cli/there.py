@@ -11,7 +11,7 @@ import typer
 
 from aat_datasets.errors import InputError, UnknownNameError
 from aat_models import config as configs
-from aat_models.events import AttackResult, Event, Token
+from aat_models.events import AttackResult, Event, Notice, Token
 from aat_models.sampling import Sampling
 from aat_workbench.attack_request import AttackRequest
 from aat_workbench.cli.hosting import ask, there
@@ -82,7 +82,7 @@ def generating(
     settings = msgspec.to_builtins(sampling)
     happening = connection.events("generate", target=target, prompt=prompt, history=list(history), **settings)
     for event in happening:
-        if isinstance(event, Token):
+        if isinstance(event, Token | Notice):
             yield [event]
     return happening.result
 

@@ -76,6 +76,7 @@ def write_transcript(path: Path, turns: Sequence[Turn]) -> None:
         parts.append(_quoted(turn.prompt))
         for reply in turn.replies:
             parts.append(f"**{reply.side}** {reply.target} · {reply.settings}")
+            parts += [f"*{visible(told)}*" for told in reply.notices]
             parts.append("    " + visible(reply.problem or reply.text.strip(), lines=True).replace("\n", "\n    "))
     write_text(path, "\n\n".join(parts) + "\n")
 
@@ -88,7 +89,7 @@ def _turn(turn: Turn) -> dict[str, object]:
     replies = [
         {
             "side": reply.side, "target": reply.target, "settings": reply.settings, "text": reply.text,
-            "problem": reply.problem, "tokens": len(reply.tokens), **reply.summary,
+            "problem": reply.problem, "notices": reply.notices, "tokens": len(reply.tokens), **reply.summary,
         }
         for reply in turn.replies
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from aat_datasets.errors import AatError
-from aat_models.events import Token
+from aat_models.events import Notice, Token
 from aat_workbench.terminal import visible
 
 from ..asking import Asking, told
@@ -53,7 +53,7 @@ class GeneratePane(Pane):
         Binding("c", "chat", "chat", id="generate.chat", tooltip="each prompt goes on from the turns before"),
         Binding("e", "export", "export", id="generate.export"),
         Binding("t", "target", "choose model", id="generate.target"),
-        Binding("x,escape", "stop", "stop", id="generate.stop", key_display="x"),
+        Binding("x,escape", "stop", "stop", id="generate.stop", key_display="esc"),
     ]
     DEFAULT_CSS = """
     GeneratePane .box {
@@ -218,9 +218,13 @@ class GeneratePane(Pane):
             )
             try:
                 async for event in stream:
-                    if isinstance(event, Token):
+                    if isinstance(event, Notice):
+                        reply.notices.append(event.message)
+                    elif isinstance(event, Token):
                         reply.take(event)
-                        self._grown.append(reply)
+                    self._grown.append(reply)
+                    if len(reply.tokens) == 1:
+                        self._flush()  # the first token at once, the others a few times a second
                 reply.summary = dict(stream.result or {})
                 ended = "done"
             finally:

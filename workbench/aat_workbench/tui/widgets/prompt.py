@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-from .probe import TextInput
+from .probe import LONGEST_EDITED, TextInput
 
 __all__ = ["PromptInput"]
 
@@ -40,6 +41,18 @@ class PromptInput(TextInput):
             self._history.append(text)
         self._at = len(self._history)
         self.put("")
+
+    def _on_paste(self, event: events.Paste) -> None:
+        """All of its lines, and all of a long one: the line shows the beginning, what is sent is the whole."""
+        event.stop()
+        event.prevent_default()
+        start, end = sorted(self.selection)
+        before, after = (self.text, "") if self.text != self.value else (self.value[:start], self.value[end:])
+        self.put(before + event.text + after)
+        self.cursor_position = min(len(before + event.text), len(self.value))
+        if (count := len(self.text)) > LONGEST_EDITED:
+            told = f"The prompt has {count:,} characters. The line shows the first {LONGEST_EDITED:,}; all are sent."
+            self.notify(told, severity="warning", markup=False)
 
     def action_recall(self, by: int) -> None:
         self._at = min(max(self._at + by, 0), len(self._history))

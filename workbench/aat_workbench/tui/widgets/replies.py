@@ -22,6 +22,7 @@ from .painted import clip
 __all__ = ["Reply", "Transcript", "Turn", "shown", "token_words"]
 
 LONGEST_SHOWN = 20_000  # characters of one reply that are laid out
+LONGEST_PROMPT = 1_000  # of a prompt: what was sent need not be read again
 
 
 class Reply:
@@ -35,6 +36,7 @@ class Reply:
         self.tokens: list[Token] = []
         self.summary: dict[str, Any] = {}
         self.problem = ""
+        self.notices: list[str] = []  # what of the prompt and the turns before it the model did not read
         self.state = "loading"
         self.asked = time.monotonic()
         self.first: float | None = None
@@ -116,7 +118,10 @@ class _ReplyView(Vertical):
 
     def draw(self) -> None:
         reply = self.reply
-        self.query_one(".title", Static).update(reply.title())
+        title = reply.title()
+        for told in reply.notices:
+            title.append(f"\n    {visible(told)}", style=plain(self.app.theme_variables, "warning"))
+        self.query_one(".title", Static).update(title)
         if reply.problem:
             text = Text(visible(reply.problem), style=plain(self.app.theme_variables, "error"))
         else:
@@ -139,7 +144,10 @@ class _Turn(Vertical):
         self.replies = replies
 
     def compose(self) -> ComposeResult:
-        yield Static(Text("› " + visible(self.prompt[:LONGEST_SHOWN])), classes="prompt")
+        text = Text("› " + visible(self.prompt[:LONGEST_PROMPT]))
+        if (more := len(self.prompt) - LONGEST_PROMPT) > 0:
+            text.append(f" … and {more:,} more characters", style="dim")
+        yield Static(text, classes="prompt")
         with Horizontal():
             for reply in self.replies:
                 yield _ReplyView(reply)

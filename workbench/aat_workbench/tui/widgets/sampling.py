@@ -62,7 +62,7 @@ class SamplingControls(Horizontal):
             yield Number("min-p", "0.0", 4, low=0, high=1, whole=False, id="min-p")
             yield Number("typical", "1.0", 4, low=0.01, high=1, whole=False, id="typical")
             yield Number("penalty", "1.0", 4, low=0.1, high=10, whole=False, id="penalty")
-            yield Number("max", "64", 4, low=1, high=4096, whole=True, id="max-tokens")
+            yield Number("max", "64", 5, low=1, high=4096, whole=True, id="max-tokens")
             yield Number("seed", "1", 4, low=0, high=2**31, whole=True, id="seed")
 
     def on_resize(self) -> None:
