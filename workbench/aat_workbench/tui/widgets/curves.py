@@ -18,15 +18,16 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ...terminal import utf8_locale
+from ...terminal import utf8_locale, visible
 from ..themes import blend, plain, series_colours
 from .chart_axis import Mark, Window, axis_lines, axis_word, spoken
-from .plotting import Canvas, Scale, between, extremes, log_ticks, number, rounded, short, thin
+from .plotting import Canvas, Extremes, Scale, between, glyph, log_ticks, number, rounded, short, thin
 from .table import clip
 
 __all__ = ["Curve", "CurveChart"]
@@ -54,11 +55,6 @@ class Curve(msgspec.Struct):
 
     def last(self) -> float:
         return self.ys[-1] if self.ys else math.nan
-
-    def best_value(self) -> float:
-        if not self.best:
-            return math.nan
-        return extremes(self.raw or self.ys)[self.best == "max"]
 
 
 _RAW = 100  # added to the ink of a curve's own values behind its smoothed ones
@@ -171,9 +167,12 @@ class CurveChart(Widget, can_focus=True):
         self.window = Window()
         self._frame: Frame | None = None
         self._layers: dict[object, _Layer] = {}
+        self._extremes = Extremes()
         self._base = Style()
         self._shades: dict[str, Style] = {}
         self._key: object = None
+        self._seen: object = None  # the curves as they were when they were last shown
+        self._title = self._word = ""
         self._version = 0
         self._ascii = not utf8_locale()
 
@@ -182,6 +181,18 @@ class CurveChart(Widget, can_focus=True):
         self._curves = list(curves)
         self._marks = list(marks)
         self._empty = empty or self._empty
+        seen = ([_sight(curve) for curve in curves], self._marks, self._empty if not curves else "")
+        if seen != self._seen:
+            self._seen = seen
+            self._changed()
+
+    def set_title(self, title: str) -> None:
+        """What the border says it is."""
+        if title != self._title:
+            self._title = title
+            self.border_title = Content(visible(title))
+
+    def _changed(self) -> None:
         self._version += 1
         self.refresh()
 
@@ -190,13 +201,19 @@ class CurveChart(Widget, can_focus=True):
         if unit != self._unit:
             self._unit = unit
             self.window.reset()
+            self._changed()
         self._smoothing = smoothing
-        self._tell()
+        self._tell_axis()
 
     def _tell(self) -> None:
-        self.border_subtitle = axis_word(self._unit, self._smoothing, self.log_y, self.window.span is not None)
-        self._version += 1
-        self.refresh()
+        self._tell_axis()
+        self._changed()
+
+    def _tell_axis(self) -> None:
+        word = axis_word(self._unit, self._smoothing, self.log_y, self.window.span is not None)
+        if word != self._word:
+            self._word = word
+            self.border_subtitle = word
 
     # Reading
 
@@ -301,6 +318,7 @@ class CurveChart(Widget, can_focus=True):
         frame = Frame([], left, width, low, high, whole)
         marks = [mark for mark in self._marks if low <= mark.x <= high]
         frame.lines.append(self._legend(curves, frame, size.width, marks))
+        self._extremes.turn()
         columns = {frame.column(mark.x) for mark in marks}
         for row in range(plot_height):
             frame.lines.append(self._plot_row(row, texts, canvas, ends, edges, frame, columns))
@@ -311,7 +329,7 @@ class CurveChart(Widget, can_focus=True):
 
     def _scale(self, values: list[Sequence[float]], most: int) -> tuple[Scale, list[float]]:
         """The scale of y and its ticks; a linear one begins and ends on a tick."""
-        real = [y for ys in values for y in extremes(ys, positive=self.log_y) if y == y]
+        real = [y for ys in values for y in self._extremes.of(ys, positive=self.log_y) if y == y]
         low, high = (min(real), max(real)) if real else (0.1, 1.0)
         if not self.log_y:
             low = low if self._limits[0] is None else min(low, self._limits[0])
@@ -365,15 +383,15 @@ class CurveChart(Widget, can_focus=True):
         axis = ("+" if tick else "|") if self._ascii else ("┤" if tick else "│")
         line = [((tick or "").rjust(frame.left - 1), "muted"), (axis, "faint")]
         grid = ("." if self._ascii else "┈") if tick else " "
-        for column in range(canvas.width):
+        cursor, inks = self.cursor, canvas.ink[row]
+        for column, bits in enumerate(canvas.dots[row]):
             mark = edges.get((column, row)) or ends.get((column, row))
-            glyph = canvas.glyph(column, row, self._ascii)
             if mark:
                 sign = {"▲": "^", "▼": "v"}.get(mark[0], mark[0]) if self._ascii else mark[0]
                 line.append((sign, str(mark[1])))
-            elif glyph != " ":
-                line.append((glyph, str(canvas.ink[row][column])))
-            elif column == self.cursor:
+            elif bits:
+                line.append((glyph(bits, self._ascii), str(inks[column])))
+            elif column == cursor:
                 line.append(("|" if self._ascii else "│", "muted"))
             elif column in marked:
                 line.append((":" if self._ascii else "┊", "faint"))
@@ -382,6 +400,10 @@ class CurveChart(Widget, can_focus=True):
         letter, colour = ends.get((canvas.width, row), ("", 0))
         line.append((letter, str(colour)))
         return _merged(line)
+
+    def _best(self, curve: Curve) -> float:
+        """The best value of a curve; not a number where none is worth naming."""
+        return self._extremes.of(curve.raw or curve.ys)[curve.best == "max"] if curve.best else math.nan
 
     def _legend(self, curves: list[Curve], frame: Frame, width: int, marks: list[Mark]) -> list[tuple[str, str]]:
         """Every curve's letter, name and value: at the cursor, or its last and its best."""
@@ -394,7 +416,7 @@ class CurveChart(Widget, can_focus=True):
             line += [(f"▴ {clip(mark.text, min(len(mark.text), 40))}  ", str(mark.colour)) for mark in here]
         names = [curve.letter + ("·" if curve.dotted else "") for curve in curves]
         values = [number(curve.at(x) if reading else curve.last()) for curve in curves]
-        bests = ["" if reading else number(curve.best_value()) for curve in curves]
+        bests = ["" if reading else number(self._best(curve)) for curve in curves]
         for with_best, with_label in ((True, True), (False, True), (False, False)):
             said: list[tuple[str, str]] = []
             for curve, name, value, best in zip(curves, names, values, bests, strict=True):
@@ -409,6 +431,13 @@ class CurveChart(Widget, can_focus=True):
         if self._ascii:
             return [(text.translate(_ASCII), colour) for text, colour in line + said]
         return line + said
+
+
+def _sight(curve: Curve) -> tuple[object, ...]:
+    """What tells a curve from another, and from itself before it grew; holds while both are kept."""
+    ends = (curve.xs[-1], curve.ys[-1]) if curve.xs else ()
+    look = (curve.label, curve.colour, curve.letter, curve.dotted, curve.best)
+    return (id(curve.xs), id(curve.ys), id(curve.raw) if curve.raw else 0, len(curve.xs), ends, look)
 
 
 def _parts(curve: Curve, low: float, high: float) -> list[Curve]:
