@@ -17,6 +17,7 @@ from textual.widgets.selection_list import Selection
 
 from ..terminal import visible
 from .widgets.charts import ChartKind
+from .widgets.entry import Entry
 
 __all__ = ["MetricPicker"]
 
@@ -56,7 +57,7 @@ class MetricPicker(ModalScreen[list[str] | None]):
         with Vertical() as box:
             box.border_title = " Charts "
             box.border_subtitle = " space on/off · ⏎ show · ^r usual ones · esc leave "
-            yield Input(placeholder="which (a regular expression)", select_on_focus=False)
+            yield Entry(placeholder="which (a regular expression)", select_on_focus=False)
             yield SelectionList[str]()
 
     def on_mount(self) -> None:
