@@ -70,15 +70,16 @@ class MetricPicker(ModalScreen[list[str] | None]):
             found = re.compile(pattern, re.IGNORECASE)
         except re.error:
             return  # being typed
-        with self.prevent(SelectionList.SelectedChanged):
+        # Nobody asks which line is highlighted, and told of one that is gone since, the list would fail.
+        with self.prevent(SelectionList.SelectedChanged, SelectionList.OptionHighlighted):
             listed.clear_options()
             listed.add_options(
                 Selection(Text(visible(title)), title, title in self._chosen)
                 for title in self._titles
                 if found.search(title)
             )
-        if listed.option_count:
-            listed.highlighted = 0
+            if listed.option_count:
+                listed.highlighted = 0
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._fill(event.value)
