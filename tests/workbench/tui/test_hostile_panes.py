@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from textual.events import Paste
 from textual.screen import ModalScreen
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from aat_models.events import AttackResult, Edit, Token
 from aat_workbench.tui.app import WorkbenchApp
@@ -103,6 +103,10 @@ async def test_what_is_pasted_into_a_form_is_seen(runs: Path, key: str):
             check_cells(app)
             line.cursor_position = len(line.value)
             await pilot.pause()
+            check_cells(app)
+        for page in app.screen.query(TextArea):
+            page.post_message(Paste("\r\n".join(text[:40] for text in HOSTILE)))
+            await until(pilot, lambda page=page: "loud" in page.text)
             check_cells(app)
         assert app.is_running
 

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static, TextArea
 
 from ..notes import Notes
 from ..terminal import visible
-from .widgets.entry import Entry
+from .widgets.entry import Entry, Page
 
 __all__ = ["NotesForm"]
 
@@ -51,7 +51,7 @@ class NotesForm(ModalScreen[Notes | None]):
             yield Static("tags, words with blanks between", markup=False)
             yield Entry(" ".join(self._notes.tags), select_on_focus=False)
             yield Static("note", markup=False)
-            yield TextArea(visible(self._notes.text, lines=True), tab_behavior="focus", soft_wrap=True)
+            yield Page(visible(self._notes.text, lines=True), tab_behavior="focus", soft_wrap=True)
 
     def on_input_submitted(self) -> None:
         self.action_keep()
