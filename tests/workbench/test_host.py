@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from aat_datasets.errors import InputError
+from aat_models import config as configs
 from aat_models.config import Config
+from aat_workbench import jobs, liveness, notes, queue
 from aat_workbench.cli.main import main
-from aat_workbench.host import Host
+from aat_workbench.host import Connection, Host
+from aat_workbench.mirror import Mirror
+from aat_workbench.notes import Notes
 from aat_workbench.pseudo_terminal import PseudoTerminal
-from aat_workbench.runs import RunFolder, RunStatus
+from aat_workbench.report import collect, write
+from aat_workbench.runs import RunFolder, RunStatus, mount
 
 from . import fixed_run
 from .sshd import Sshd
@@ -156,6 +162,7 @@ def test_another_version_of_the_same_protocol_is_a_warning(
         (("--host", "gpu"), "the app needs a terminal"),
         (("watch", "--host", "-oProxyCommand=true", "--plain"), "--host: expected USER@HOST"),
         (("train", "--host", "gpu"), "runs in the background"),
+        (("evaluate", "a", "--host", "gpu", "--http-retries", "1"), "--http-… work on this machine only"),
         (("train", "--host", "gpu", "--detach", "--resume", "--run", "a", "--seed", "1"), "takes --run NAME and no"),
         (("train", "--host", "gpu", "--sweep", "sweep.toml"), "a sweep runs on this machine"),
         (("attack", "builtin:tiny", "--host", "gpu", "--save-as", "x"), "work on this machine only"),
@@ -312,6 +319,99 @@ def test_runs_that_are_not_there(command: Callable[..., Outcome], there: Sshd) -
     outcome = command("train", "--detach", "--dataset", "suport")
     assert outcome.code == 2 and "did you mean support" in outcome.err
     assert command("watch", "lstm-1", "--plain").code == 0
+
+
+def test_notes_and_the_queue_are_those_of_the_host(
+    command: Callable[..., Outcome], there: Sshd, tmp_path: Path
+) -> None:
+    me = os.getpid()
+    at_work = RunStatus(state="running", pid=me, host=liveness.host(), process_start=liveness.process_start(me))
+    RunFolder.create(Config(run="one"), there.runs).write_status(at_work)
+    assert command("runs", "note", "one", "slow\nbut good").code == 0
+    tagged = command("runs", "tag", "one", "+far", "draft", "--json")
+    assert json.loads(tagged.out) == {"run": "one", "note": "slow\nbut good", "tags": ["draft", "far"]}
+    assert notes.read(there.runs / "one") == Notes("slow\nbut good", ["draft", "far"])
+    outcome = command("runs", "tag", "one", "+a,b")
+    assert outcome.code == 2 and "tag 'a,b' is unfit" in outcome.err
+    assert command("runs", "note", "one").out == "tags: draft far\nslow\nbut good\n"
+    outcome = command("runs", "note", "onne", "mine")
+    assert outcome.code == 2 and "no run named 'onne' (did you mean one?)" in outcome.err
+
+    waiting = json.loads(command("train", "--queue", "--run", "two", *SETTINGS, "--json").out)
+    assert (waiting["path"], waiting["place"]) == (str(there.runs / "two"), 1)
+    outcome = command("train", "--detach", "--queue", "--run", "three", *SETTINGS, "--set", "train.epochs=1")
+    assert f"three waits on {there.host} for its turn, place 2" in outcome.err
+    assert json.loads(command("runs", "queue", "--json").out) == {"parallel": 1, "waiting": ["two", "three"]}
+    assert command("runs", "control", "two", "stop").code == 0
+    _ask_through_a_mirror(there, tmp_path / "mirror")
+    assert notes.read(there.runs / "one") == Notes("from the app", ["near"])
+    begun = command("runs", "queue", "--start", "three")
+    assert begun.code == 0 and begun.out.split() == ["place", "run", "1", "two", "2", "four"]
+    until(lambda: RunFolder(there.runs / "three").status().state == "done")
+    assert queue.places(there.runs) == {"two": 1, "four": 2}  # one training at a time, and one is at work
+
+
+def _ask_through_a_mirror(there: Sshd, here: Path) -> None:
+    """Write a note and have runs wait, as the app does; it comes back with the copies."""
+    here.mkdir()
+    with Connection(there.host) as connection:
+        mirror = Mirror(here, connection.session, there.host)
+        mount(mirror.root, mirror)
+
+        async def work() -> None:
+            await mirror.until_level()
+            assert notes.read(here / "one").tags == ["draft", "far"]
+            assert RunFolder(here / "two").status().state == "interrupted"
+            notes.write(here / "one", Notes("from the app", ["near"]))
+            jobs.resume_training(RunFolder(here / "two"), queued=True)
+            while not RunFolder(here / "two").status().waiting or notes.read(here / "one").tags != ["near"]:
+                await mirror.until_level()
+            config = configs.apply(RunFolder(here / "three").config, {"run": "four"})
+            assert await mirror.start(config, queued=True) == "four"
+            await mirror.until_level()
+
+        try:
+            connection.run(work())
+        finally:
+            mount(mirror.root, None)
+        assert RunFolder(here / "four").status().waiting
+
+
+def test_evaluations_reports_and_data_are_those_of_the_host(
+    command: Callable[..., Outcome], there: Sshd, tmp_path: Path
+) -> None:
+    words = ("evaluate", "builtin:tiny", "--recipes", "greedy", "-n", "10", "--json")
+    far, near = (json.loads(command(*words, host=host).out) for host in (there.host, ""))
+    path = Path(far.pop("path"))
+    assert path.is_relative_to(there.runs) and near.pop("path") != path
+    for row in (*far["rows"], *near["rows"]):
+        assert row.pop("seconds") >= 0 and row.pop("path")
+    assert far == near
+    outcome = command("evaluate", "builtin:tiny", "--recipes", "greedy", "-n", "10")
+    assert (
+        f"table: {there.host}:{path.parent}/evaluation-2" in outcome.err and "signs of gradient masking" in outcome.out
+    )
+    outcome = command("evaluate", "builtin:tiny", "no-such-run")
+    assert outcome.code == 2 and "no run named 'no-such-run'" in outcome.err
+
+    fixed_run.make_runs(there.runs)
+    names, file = ["sst2-bilstm-aat-1", "evaluation-1"], tmp_path / "made" / "report.html"
+    assert command("report", *names, "--out", str(file)).out == f"{file}\n"
+    assert file.read_bytes() == write(collect(names, there.runs), "html", tmp_path / "near.html").read_bytes()
+    assert b"<svg" in file.read_bytes()
+    outcome = command("report", "sst2-bilstm-aat-1", "--format", "tensorboard", "--out", str(tmp_path / "curves"))
+    assert outcome.code == 0 and list((tmp_path / "curves" / "sst2-bilstm-aat-1").glob("events.out.tfevents.*"))
+    outcome = command("report", "evaluation-3")
+    assert outcome.code == 2 and "no attack, run or evaluation named 'evaluation-3'" in outcome.err
+
+    listed = json.loads(command("data", "list", "--json").out)
+    assert next(entry["state"] for entry in listed if entry["name"] == "support") == "builtin"
+    assert "support" in command("data", "list").out
+    words = ("data", "show", "support", "--rows", "0:3", "--order", "-length", "--json")
+    far, near = (json.loads(command(*words, host=host).out) for host in (there.host, ""))
+    assert far == near and len(far["rows"]) == 3
+    outcome = command("data", "show", "suport")
+    assert outcome.code == 2 and "did you mean support" in outcome.err
 
 
 def test_the_app_is_here_and_all_else_there(there: Sshd) -> None:

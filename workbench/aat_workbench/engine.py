@@ -1,7 +1,7 @@
 """The engine: holds one or two models and answers on stdin/stdout, so that a screen stays fluid and survives a crash.
 
 Run as ``aat-workbench engine`` or ``python -m aat_workbench.engine``; what is said is in protocol.py. Long work
-(attack, generate) is a generator: the engine steps all that is under way in turn, one victim batch or token each, and
+(attack, evaluate, generate) is a generator: the engine steps all that is under way in turn, one victim batch or token each, and
 answers short requests in between. What is asked about runs is answered by a thread of its own, whatever a model does.
 
 stdout belongs to the protocol alone: whatever else prints, a library or a user's own victim, ends on stderr.
@@ -129,6 +129,9 @@ class Engine:
             case protocol.Attack():
                 self._work[request.id] = self._attack(params)
                 return
+            case protocol.Evaluate():
+                self._work[request.id] = self._evaluate(params)
+                return
             case protocol.Generate():
                 self._work[request.id] = self._generate(params)
                 return
@@ -227,6 +230,13 @@ class Engine:
         run = AttackRun(self._target(params.target), params, batch=_BATCH)
         yield from run.steps()
         return run.summary | {"labels": run.labels}
+
+    def _evaluate(self, params: protocol.Evaluate) -> Work:
+        from aat_workbench.evaluating_writing import evaluation
+
+        made = evaluation([self._target(name) for name in params.targets], params, self._runs_root)
+        yield from made.steps()
+        return made.table
 
     def _generate(self, params: protocol.Generate) -> Work:
         target = self._target(params.target)

@@ -24,6 +24,7 @@ import msgspec
 
 from aat_models.sampling import Sampling
 from aat_workbench.attack_request import AttackRequest, SurfaceKind
+from aat_workbench.suites import EvaluationRequest
 
 __all__ = [
     "CANCELLED",
@@ -39,6 +40,7 @@ __all__ = [
     "Changed",
     "Changes",
     "Control",
+    "Evaluate",
     "Generate",
     "Latent",
     "Load",
@@ -49,10 +51,13 @@ __all__ = [
     "Place",
     "Predict",
     "Problem",
+    "Queue",
     "Read",
     "Recipes",
     "Reply",
+    "Report",
     "Request",
+    "Rows",
     "Start",
     "Substitutes",
     "Text",
@@ -129,6 +134,12 @@ class Attack(AttackRequest, kw_only=True, forbid_unknown_fields=True):
     target: str
 
 
+class Evaluate(EvaluationRequest, kw_only=True, forbid_unknown_fields=True):
+    """Several targets under the same attacks, the reference first; the result is the evaluation's table."""
+
+    targets: list[str]
+
+
 class Generate(Sampling, kw_only=True, forbid_unknown_fields=True):
     """``history``: the turns before the prompt, the oldest first, for a target that ``remembers``."""
 
@@ -184,6 +195,34 @@ class Note(OfRun, kw_only=True, forbid_unknown_fields=True):
 
     text: str = ""
     tags: list[str] = []
+
+
+class Queue(_Params):
+    """Who waits for a turn; before that ``parallel`` are had at a time (0: as it is) and the run ``start`` begins."""
+
+    parallel: Annotated[int, msgspec.Meta(ge=0)] = 0
+    start: str = ""
+
+
+class Report(_Params):
+    """A report of attacks, runs and evaluations as the bytes of a file; ``examples`` broken texts of each attack are shown."""
+
+    names: list[str]
+    form: Literal["md", "html", "csv", "jsonl", "parquet", "svg"] = "html"
+    examples: Annotated[int, msgspec.Meta(ge=0)] = 20
+
+
+class Rows(_Params):
+    """Rows of a dataset from ``start`` to before ``stop`` of what the filters leave, as ``data show`` tells them."""
+
+    name: str
+    start: int
+    stop: int
+    split: str = ""
+    where: str | None = None
+    label: str | None = None
+    contains: str | None = None
+    order: str | None = None
 
 
 class Start(_Params):
@@ -255,7 +294,8 @@ TAIL = 1024
 PATIENCE = "AAT_PATIENCE"
 """Environment variable: seconds without a word from its client after which an engine ends; none: it waits for ever."""
 DESK = (
-    "changes", "control", "datasets", "demo", "note", "read", "remove", "resume", "run", "runs", "start",
+    "changes", "control", "datasets", "demo", "listing", "note", "queue", "read", "remove", "report", "resume", "rows", "run",
+    "runs", "start",
 )  # fmt: skip
 METHODS: dict[str, type[msgspec.Struct]] = {
     "load": Load,
@@ -263,6 +303,7 @@ METHODS: dict[str, type[msgspec.Struct]] = {
     "attribute": Attribute,
     "substitutes": Substitutes,
     "attack": Attack,
+    "evaluate": Evaluate,
     "generate": Generate,
     "latent": Latent,
     "cancel": Cancel,
@@ -278,6 +319,10 @@ METHODS: dict[str, type[msgspec.Struct]] = {
     "remove": OfRun,
     "demo": Nothing,
     "datasets": Nothing,
+    "listing": Nothing,
+    "rows": Rows,
+    "queue": Queue,
+    "report": Report,
     "changes": Changes,
     "read": Read,
 }

@@ -1,4 +1,4 @@
-"""What the engine answers about runs: which there are, what was added to their files, and what is to become of them.
+"""What the engine answers about runs and data: what there is, what was added to runs' files, and what is to become of them.
 
 A mirror on another host (mirror.py) holds copies of a run's files but for its weights. It asks what has changed, and
 for the bytes that follow those it has. Nothing here imports torch.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from aat_workbench.runs import RunFolder, find_run, list_runs, runs_root
 __all__ = ["RunDesk"]
 
 _SMALL = 1 << 16  # bytes; what is larger is sent piece by piece
+_LARGEST = 32 << 20  # bytes of a report: a client reads lines of 64 MiB
 _GROWING = ("events.jsonl", "log.txt", "results.jsonl")  # the others are replaced
 _SHARE = 0.1  # of the time may go into looking at folders
 
@@ -78,12 +80,25 @@ class RunDesk:
                 from aat_workbench import jobs
 
                 folder = jobs.resume_training(find_run(params.run, self.root), queued=params.queued)
-                return {"run": folder.name, "path": str(folder.path)}
+                place = queue.places(self.root).get(folder.name, 0)
+                return {"run": folder.name, "path": str(folder.path), "place": place}
             case protocol.Note():
                 from aat_workbench import notes
 
-                notes.write(find_run(params.run, self.root).path, notes.Notes(params.text, params.tags))
-                return {"run": params.run}
+                folder = find_run(params.run, self.root)
+                notes.write(folder.path, notes.Notes(params.text, params.tags))
+                written = notes.read(folder.path)
+                return {"run": folder.name, "note": written.text, "tags": written.tags}
+            case protocol.Queue():
+                from aat_workbench.cli.runs import queued
+
+                return queued(self.root, params.parallel, params.start)
+            case protocol.Report():
+                return self._report(params)
+            case protocol.Rows():
+                from aat_workbench.cli.data import rows_of
+
+                return msgspec.to_builtins(rows_of(**msgspec.structs.asdict(params)))
             case protocol.OfRun():
                 return self._of_run(method, find_run(params.run, self.root))
             case _:
@@ -109,14 +124,26 @@ class RunDesk:
             return {"log": str(jobs.start_demo(self.root))}
         from aat_datasets import catalog
 
-        return catalog.names()
+        return catalog.names() if method == "datasets" else msgspec.to_builtins(catalog.listing())
 
-    def _start(self, text: str, queued: bool) -> dict[str, str]:
+    def _report(self, params: protocol.Report) -> dict[str, Any]:
+        from aat_workbench.report import collect, write
+
+        with tempfile.TemporaryDirectory(prefix="aat-report-") as folder:
+            path = write(
+                collect(params.names, self.root), params.form, Path(folder) / "report", examples=params.examples
+            )
+            if path.stat().st_size > _LARGEST:
+                raise InputError(f"the report has {path.stat().st_size >> 20} MiB", "write it there, and copy it")
+            return {"content": path.read_bytes()}
+
+    def _start(self, text: str, queued: bool) -> dict[str, Any]:
         from aat_models import config as configs
         from aat_workbench import jobs
 
         folder = jobs.start_training(configs.from_toml(text), runs_root=self.root, queued=queued)
-        return {"run": folder.name, "path": str(folder.path), "log": str(folder.log_path)}
+        place = queue.places(self.root).get(folder.name, 0)
+        return {"run": folder.name, "path": str(folder.path), "log": str(folder.log_path), "place": place}
 
     # What a mirror asks
 

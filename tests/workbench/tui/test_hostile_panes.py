@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
+from textual.events import Paste
+from textual.screen import ModalScreen
+from textual.widgets import Input, TextArea
 
 from aat_models.events import AttackResult, Edit, Token
 from aat_workbench.tui.app import WorkbenchApp
@@ -14,6 +19,7 @@ from . import pane_session
 from .pane_session import FakeSession
 from .shell_support import HOSTILE, check_cells, sees, until
 from .test_adversarial_pane import SIZE
+from .training_support import app_on
 
 
 def result_of(text: str) -> AttackResult:
@@ -70,8 +76,6 @@ async def test_prompts_replies_tokens_and_alternatives_show_hostile_text_as_text
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:16]))
 async def test_what_is_pasted_is_seen(tmp_path, text):
-    from textual.events import Paste
-
     async with WorkbenchApp(tmp_path, FakeSession(), start_pane="adversarial").run_test(size=SIZE) as pilot:
         await pilot.pause()
         await pilot.press("p")
@@ -79,6 +83,32 @@ async def test_what_is_pasted_is_seen(tmp_path, text):
         pane.probe.input.post_message(Paste(text))
         await until(pilot, lambda: bool(pane.probe.input.value))
         check_cells(pilot.app)
+
+
+@pytest.mark.parametrize("key", "noet")
+async def test_what_is_pasted_into_a_form_is_seen(runs: Path, key: str):
+    app = app_on(runs)
+    async with app.run_test(size=SIZE) as pilot:
+        await sees(pilot, "sst2-bilstm-aat-1")
+        await pilot.press(key)
+        await until(pilot, lambda: isinstance(app.screen, ModalScreen))
+        for line in app.screen.query(Input):
+            line.scroll_visible(animate=False)
+            line.value = ""
+            line.post_message(Paste(" ".join(" ".join(text.split())[:40] for text in HOSTILE)))
+            await until(pilot, lambda line=line: "loud" in line.value)
+            check_cells(app)
+            line.cursor_position = 30  # so that what lay further right is in view
+            await pilot.pause()
+            check_cells(app)
+            line.cursor_position = len(line.value)
+            await pilot.pause()
+            check_cells(app)
+        for page in app.screen.query(TextArea):
+            page.post_message(Paste("\r\n".join(text[:40] for text in HOSTILE)))
+            await until(pilot, lambda page=page: "loud" in page.text)
+            check_cells(app)
+        assert app.is_running
 
 
 async def test_a_target_s_name_is_shown_as_text(tmp_path):

@@ -212,6 +212,20 @@ def test_the_part_of_a_curve_in_view_ends_at_the_edges() -> None:
 # notes, filter, queue
 
 
+async def test_the_choice_of_charts_keeps_up_with_fast_typing(runs: Path) -> None:
+    app = app_on(runs)
+    async with app.run_test(size=SIZE) as pilot:
+        await sees(pilot, "sst2-bilstm-aat-1")
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, MetricPicker))
+        line = app.screen.query_one(Input)
+        for words in (("loss", "zz"), ("loss", "zz", "l"), ("", "no such", "")):
+            for word in words:
+                line.value = word
+            await pilot.pause()
+        await sees(pilot, "accuracy")
+
+
 async def test_notes_and_tags_are_written_and_found(runs: Path) -> None:
     app = app_on(runs)
     async with app.run_test(size=SIZE, notifications=True) as pilot:

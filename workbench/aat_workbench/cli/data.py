@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from aat_datasets.errors import DataError, InputError
+from aat_datasets.records import Row
 from aat_workbench.cli.data_checking import check
 from aat_workbench.cli.data_making import export, replies, sample, split
 from aat_workbench.cli.data_view import view
+from aat_workbench.cli.hosting import OnHost, ask
 from aat_workbench.cli.ingesting import progress_bar, sizes
 from aat_workbench.cli.output import Json, Quiet, emit, figure, print_line, print_table, say
 
 if TYPE_CHECKING:
     from aat_datasets.adding import AddReport
+    from aat_datasets.sources import Progress
     from aat_datasets.statistics import SplitStatistics, Statistics
 
 __all__ = ["app"]
@@ -35,11 +39,12 @@ _BAR = 40  # cells of the longest bar of a histogram
 
 
 @app.command("list")
-def list_datasets(json: Json = False, quiet: Quiet = False) -> None:
+def list_datasets(json: Json = False, quiet: Quiet = False, host: OnHost = "") -> None:
     """Every dataset: built-in, ready, in the mirror, downloadable, or missing."""
     from aat_datasets import catalog
+    from aat_datasets.records import DatasetInfo
 
-    infos = catalog.listing()
+    infos = msgspec.convert(ask(host, "listing", quiet=quiet), list[DatasetInfo]) if host else catalog.listing()
     if json:
         emit(infos)
         return
@@ -67,25 +72,55 @@ def show(
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Rows of a dataset, filtered and sorted."""
-    from aat_datasets import catalog
-
     start, stop = _range(rows)
-    with progress_bar(quiet or json) as progress:
-        dataset = catalog.open_dataset(name, progress)
-    table = dataset.table(split or next(iter(dataset.splits)))
-    total = table.count(where, label, contains)
-    found = table.window(start, stop, where=where, label=label, contains=contains, order=order)
+    asked: dict[str, Any] = {"split": split, "where": where, "label": label, "contains": contains, "order": order}
+    if host:
+        answer = ask(host, "rows", quiet=quiet, name=name, start=start, stop=stop, **asked)
+        window = msgspec.convert(answer, Window)
+    else:
+        with progress_bar(quiet or json) as progress:
+            window = rows_of(name, start, stop, **asked, progress=progress)
     if json:
-        emit({"total": total, "rows": found})
+        emit(window)
         return
+    total, found = window.total, window.rows
     target = any(row.target is not None for row in found)
     print_table(
         ["row", "label", "text", *(["target"] if target else [])],
         [(row.row, row.label, _short(row.text), *([_short(row.target or "")] if target else [])) for row in found],
     )
     say(f"{len(found):,} of {total:,} rows", quiet=quiet)
+
+
+class Window(msgspec.Struct):
+    """Some rows, of ``total``."""
+
+    total: int
+    rows: list[Row]
+
+
+def rows_of(
+    name: str,
+    start: int,
+    stop: int,
+    *,
+    split: str = "",
+    where: str | None = None,
+    label: str | None = None,
+    contains: str | None = None,
+    order: str | None = None,
+    progress: Progress | None = None,
+) -> Window:
+    """Rows of a dataset's split (empty: its first) from ``start`` to before ``stop`` of what the filters leave."""
+    from aat_datasets import catalog
+
+    dataset = catalog.open_dataset(name, progress)
+    table = dataset.table(split or next(iter(dataset.splits)))
+    total = table.count(where, label, contains)
+    return Window(total, table.window(start, stop, where=where, label=label, contains=contains, order=order))
 
 
 @app.command()

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aat_datasets.errors import InputError
 from aat_workbench.attack_request import SurfaceKind
 from aat_workbench.cli.attack import TARGETS, shown
+from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.http import HttpBatch, HttpRate, HttpRetries, HttpTimeout
 from aat_workbench.cli.output import Device, Json, Quiet, emit, print_table, say
 from aat_workbench.suites import EvaluationRequest, SuiteName
@@ -16,7 +18,7 @@ from aat_workbench.suites import EvaluationRequest, SuiteName
 if TYPE_CHECKING:
     from aat_workbench.evaluating import Evaluation
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "print_evaluation"]
 
 
 def evaluate(
@@ -54,6 +56,7 @@ def evaluate(
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Compare models under attack: the same texts, surface and caps, with paired intervals and masking checks."""
     from aat_workbench.evaluating_writing import evaluation as evaluation_of
@@ -74,8 +77,16 @@ def evaluate(
         goal=goal,
         fresh=fresh,
     )
+    http = HttpOptions(http_batch, http_timeout, http_retries, rate=http_rate)
+    if host:
+        if http != HttpOptions():
+            raise InputError("--http-… work on this machine only", f"log in to use them: ssh {host}")
+        from aat_workbench.cli.there import evaluate_there
+
+        evaluate_there(host, targets, request, json=json, quiet=quiet)
+        return
     os.environ.update(thread_settings())
-    http = HttpOptions(http_batch, http_timeout, http_retries, rate=http_rate).check()
+    http.check()
     opened = [open_target(name, http=http) for name in targets]
     for target in opened:
         target.compute_on(device)
@@ -84,7 +95,7 @@ def evaluate(
     if json:
         emit(evaluation.table)
     else:
-        _print(evaluation.table, quiet=quiet)
+        print_evaluation(evaluation.table, quiet=quiet)
 
 
 def _run(evaluation: Evaluation, *, quiet: bool) -> None:
@@ -99,7 +110,8 @@ def _run(evaluation: Evaluation, *, quiet: bool) -> None:
         raise typer.Exit(130) from None
 
 
-def _print(table: dict[str, Any], *, quiet: bool) -> None:
+def print_evaluation(table: dict[str, Any], *, quiet: bool) -> None:
+    """An evaluation's table for people."""
     if "outputs" in table:
         _print_outputs(table)
     else:

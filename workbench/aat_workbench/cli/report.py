@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from aat_workbench.cli.hosting import OnHost
 from aat_workbench.cli.output import Json, Quiet, emit, print_line
 
 __all__ = ["report"]
@@ -30,6 +31,7 @@ def report(
     ] = 20,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Write a report: html and md to read, svg to show, csv, jsonl and parquet for other programs.
 
@@ -37,7 +39,11 @@ def report(
     """
     named = re.sub(r"[^\w.+-]+", "-", names[0]).strip("-.")[-80:] if len(names) == 1 else "several"
     path = out or Path(f"report-{named}.{form}")
-    if form == "tensorboard":
+    if host:
+        from aat_workbench.cli.there import report_there
+
+        report_there(host, names, form, path, examples, quiet=quiet)
+    elif form == "tensorboard":
         from aat_workbench.runs import find_run
         from aat_workbench.tensorboard_log import export
 

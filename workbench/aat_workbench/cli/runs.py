@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from aat_workbench.cli.hosting import OnHost, ask, there
 from aat_workbench.cli.output import Json, Quiet, dotted, emit, print_table, say
 
 if TYPE_CHECKING:
+    from aat_workbench.notes import Notes
     from aat_workbench.runs import RunFolder
 
 __all__ = ["app"]
@@ -60,28 +62,40 @@ def queue_(
     start: Annotated[str, typer.Option("--start", metavar="RUN", help="begin a run that waits now")] = "",
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """The runs that wait for their turn, first come, first served; train --queue adds one, runs control RUN stop takes one out.
 
     A training that ends begins the next one. AAT_PARALLEL goes before --parallel.
     """
-    from aat_workbench import queue
-    from aat_workbench.runs import find_run, runs_root
+    from aat_workbench.runs import runs_root
 
-    root = runs_root()
+    if host:
+        found: dict[str, Any] = ask(host, "queue", quiet=quiet, parallel=parallel, start=start)
+    else:
+        found = queued(runs_root(), parallel, start)
+    if json:
+        emit(found)
+        return
+    waiting: list[str] = found["waiting"]
+    count: int = found["parallel"]
+    if waiting:
+        print_table(("place", "run"), list(enumerate(waiting, start=1)))
+    at_a_time = f"{count} training{'s' if count != 1 else ''} at a time"
+    say(at_a_time if waiting else f"nobody waits; {at_a_time}", quiet=quiet)
+
+
+def queued(root: Path, parallel: int, start: str) -> dict[str, Any]:
+    """Has ``parallel`` trainings at a time (0: as it is), begins the run ``start``; ``{parallel, waiting: [run]}``."""
+    from aat_workbench import queue
+    from aat_workbench.runs import find_run
+
     if parallel:
         queue.set_parallel(root, parallel)
     if start:
-        queue.start_now(find_run(start))
+        queue.start_now(find_run(start, root))
     queue.advance(root)
-    places, count = queue.places(root), queue.parallel(root)
-    if json:
-        emit({"parallel": count, "waiting": list(places)})
-        return
-    if places:
-        print_table(("place", "run"), [(place, name) for name, place in places.items()])
-    at_a_time = f"{count} training{'s' if count != 1 else ''} at a time"
-    say(at_a_time if places else f"nobody waits; {at_a_time}", quiet=quiet)
+    return {"parallel": queue.parallel(root), "waiting": list(queue.places(root))}
 
 
 @app.command("show")
@@ -211,17 +225,15 @@ def note(
     text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="the note; empty takes it away")] = None,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Write a note on a run, in place of the one there was; without a text, print it."""
     import msgspec
 
-    from aat_workbench import notes
-    from aat_workbench.runs import find_run
+    def change(before: Notes) -> Notes:
+        return before if text is None else msgspec.structs.replace(before, text=text)
 
-    folder = find_run(name)
-    if text is not None:
-        notes.write(folder.path, msgspec.structs.replace(notes.read(folder.path), text=text))
-    _show_notes(folder, json=json, quiet=quiet and text is not None)
+    _show_notes(_noted(name, change, host, quiet=quiet), json=json, quiet=quiet and text is not None)
 
 
 @app.command("tag", context_settings={"ignore_unknown_options": True})
@@ -232,26 +244,45 @@ def tag(
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
+    host: OnHost = "",
 ) -> None:
     """Add tags to a run or take them away: runs tag first +good -draft."""
     from aat_workbench import notes
+
+    found = _noted(name, lambda before: notes.tagged(before, changes or ()), host, quiet=quiet)
+    _show_notes(found, json=json, quiet=quiet and bool(changes))
+
+
+def _noted(name: str, change: Callable[[Notes], Notes], host: str, *, quiet: bool) -> dict[str, Any]:
+    """What is written about a run, ``{run, note, tags}``, changed where ``change`` gives something else."""
+    from aat_workbench import notes
     from aat_workbench.runs import find_run
 
+    if host:
+        with there(host, quiet=quiet) as connection:
+            known = {entry["run"]: entry for entry in connection.call("runs")}
+            if name not in known:
+                raise UnknownNameError("run", name, known)
+            before = notes.Notes(known[name]["note"], known[name]["tags"])
+            after = change(before)
+            if after != before:
+                return connection.call("note", run=name, text=after.text, tags=after.tags)
+            return {"run": name, "note": before.text, "tags": before.tags}
     folder = find_run(name)
-    if changes:
-        notes.write(folder.path, notes.tagged(notes.read(folder.path), changes))
-    _show_notes(folder, json=json, quiet=quiet and bool(changes))
+    before = notes.read(folder.path)
+    if (after := change(before)) != before:
+        notes.write(folder.path, after)
+    written = notes.read(folder.path)
+    return {"run": folder.name, "note": written.text, "tags": written.tags}
 
 
-def _show_notes(folder: RunFolder, *, json: bool, quiet: bool) -> None:
-    from aat_workbench import notes
+def _show_notes(found: dict[str, Any], *, json: bool, quiet: bool) -> None:
     from aat_workbench.cli.output import print_line
 
-    written = notes.read(folder.path)
     if json:
-        emit({"run": folder.name, "note": written.text, "tags": written.tags})
+        emit(found)
     elif not quiet:
-        for line in (*(["tags: " + " ".join(written.tags)] if written.tags else []), *written.text.splitlines()):
+        for line in (*(["tags: " + " ".join(found["tags"])] if found["tags"] else []), *found["note"].splitlines()):
             print_line(line)
 
 

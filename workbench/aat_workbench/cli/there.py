@@ -1,9 +1,11 @@
-"""What ``attack``, ``probe``, ``generate``, ``watch`` and ``train --detach`` do with ``--host``."""
+"""What ``attack``, ``evaluate``, ``report``, ``probe``, ``generate``, ``watch`` and ``train --detach`` do with ``--host``."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
     from aat_models.config import Config
     from aat_workbench.host import Connection
     from aat_workbench.runs import RunFolder
+    from aat_workbench.suites import EvaluationRequest
 
-__all__ = ["attack_there", "following", "generating", "probing", "start_there"]
+__all__ = [
+    "attack_there", "evaluate_there", "following", "generating", "probing", "report_there", "start_there",
+]  # fmt: skip
 
 
 def attack_there(host: str, target: str, requests: Sequence[AttackRequest], *, json: bool, quiet: bool) -> None:
@@ -87,16 +92,58 @@ def generating(
     return happening.result
 
 
-def start_there(host: str, config: Config, *, resume: str, json: bool, quiet: bool) -> None:
-    """Start a training on the host, or have the run ``resume`` go on."""
-    if resume:
-        started = ask(host, "resume", quiet=quiet, run=resume)
+def evaluate_there(host: str, targets: Sequence[str], request: EvaluationRequest, *, json: bool, quiet: bool) -> None:
+    """Compare targets of the host; the attacks and the table are kept there."""
+    from aat_workbench.cli.attack import shown
+    from aat_workbench.cli.evaluate import print_evaluation
+
+    with there(host, quiet=quiet) as connection:
+        happening = connection.events("evaluate", targets=list(targets), **msgspec.to_builtins(request))
+        try:
+            for _ in shown(([event] for event in happening), quiet=quiet):
+                pass
+        except KeyboardInterrupt:
+            say(f"interrupted: what was found is kept on {connection.name}; the same command goes on")
+            raise typer.Exit(130) from None
+        table = happening.result
+    if json:
+        emit(table)
     else:
-        started = ask(host, "start", quiet=quiet, config=configs.dump(config))
+        print_evaluation(table | {"path": f"{connection.name}:{table['path']}"}, quiet=quiet)
+
+
+def report_there(host: str, names: Sequence[str], form: str, path: Path, examples: int, *, quiet: bool) -> None:
+    """Write a report of what is on the host into a file here."""
+    from aat_workbench import durable
+
+    if form == "tensorboard":
+        from aat_workbench.tensorboard_log import export
+
+        with following(host, names, quiet=quiet) as (folders, _):
+            export(folders, path)
+        return
+    answer = ask(host, "report", quiet=quiet, names=list(names), form=form, examples=examples)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.replace(path, base64.b64decode(answer["content"]))
+    except OSError as error:
+        raise InputError(f"{error.filename or path}: {error.strerror}", "the report cannot be written there") from None
+
+
+def start_there(host: str, config: Config, *, resume: str, queue: bool, json: bool, quiet: bool) -> None:
+    """Start a training on the host, or have the run ``resume`` go on; when its turn comes with ``queue``."""
+    if resume:
+        started = ask(host, "resume", quiet=quiet, run=resume, queued=queue)
+    else:
+        started = ask(host, "start", quiet=quiet, config=configs.dump(config), queued=queue)
+    run = started["run"]
     if json:
         emit(started)
+    elif started["place"]:
+        say(
+            f"{run} waits on {host} for its turn, place {started['place']}; see it: aat-workbench runs queue --host {host}"
+        )
     else:
-        run = started["run"]
         say(f"training {run} on {host} in the background; see it: aat-workbench watch --host {host} {run}")
 
 

@@ -90,7 +90,10 @@ def train(
     }
     settings = {key: value for key, value in options.items() if value is not None} | settings_of(assign or [])
     if host:
-        _start_there(host, config, settings, resume=resume, detach=detach, json=json, quiet=quiet)
+        if not (detach or queue):
+            hint = f"add --detach, and follow it with: aat-workbench watch --host {host}"
+            raise InputError("on another host a training runs in the background", hint)
+        _start_there(host, config, settings, resume=resume, queue=queue, json=json, quiet=quiet)
         return
     wanted = collect(config, settings, resume=resume)
     if detach or queue:
@@ -100,21 +103,18 @@ def train(
 
 
 def _start_there(
-    host: str, path: Path | None, settings: dict[str, Any], *, resume: bool, detach: bool, json: bool, quiet: bool
+    host: str, path: Path | None, settings: dict[str, Any], *, resume: bool, queue: bool, json: bool, quiet: bool
 ) -> None:
     """Start a training on another host. Its dataset is one of that host, which says where there is none."""
     from aat_workbench.cli.there import start_there
 
-    if not detach:
-        hint = f"add --detach, and follow it with: aat-workbench watch --host {host}"
-        raise InputError("on another host a training runs in the background", hint)
     name = ""
     if resume:
         name = str(settings.pop("run", ""))
         if not name or settings or path:
             raise InputError("with --host, --resume takes --run NAME and no settings", "the run has its own config")
     config = configs.apply(configs.load(path) if path else configs.Config(), settings)
-    start_there(host, config, resume=name, json=json, quiet=quiet)
+    start_there(host, config, resume=name, queue=queue, json=json, quiet=quiet)
 
 
 def settings_of(assignments: list[str]) -> dict[str, str]:

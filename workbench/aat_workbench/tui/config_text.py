@@ -19,6 +19,7 @@ from aat_models.config import Config
 
 from ..terminal import visible
 from .chrome import colour
+from .widgets.entry import Page
 
 __all__ = ["ConfigText"]
 
@@ -55,7 +56,7 @@ class ConfigText(ModalScreen[Config | None]):
         with Vertical() as box:
             box.border_title = " Config as TOML "
             box.border_subtitle = " ^s start · esc back to the form "
-            yield TextArea(self._text, show_line_numbers=True, soft_wrap=False, tab_behavior="focus")
+            yield Page(visible(self._text, lines=True), show_line_numbers=True, soft_wrap=False, tab_behavior="focus")
             yield Static("", markup=False)
 
     def on_mount(self) -> None:

@@ -22,6 +22,7 @@ from aat_models.config import Config
 from ..terminal import visible
 from .chrome import colour
 from .run_view import RunView
+from .widgets.entry import Entry
 
 __all__ = ["LiveForm", "config_now"]
 
@@ -80,7 +81,7 @@ class LiveForm(ModalScreen[list[str] | None]):
                     with Horizontal():
                         yield Static(key.partition(".")[2], classes="label", markup=False)
                         value = live.written(live.value_of(self._config, key))
-                        yield Input(value, id="live-" + key.replace(".", "-"), select_on_focus=False)
+                        yield Entry(value, id="live-" + key.replace(".", "-"), select_on_focus=False)
                         yield Static(known[key][2], classes="hint", markup=False)
             yield Static("", id="verdict", markup=False)
 

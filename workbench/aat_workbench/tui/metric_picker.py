@@ -17,6 +17,7 @@ from textual.widgets.selection_list import Selection
 
 from ..terminal import visible
 from .widgets.charts import ChartKind
+from .widgets.entry import Entry
 
 __all__ = ["MetricPicker"]
 
@@ -56,7 +57,7 @@ class MetricPicker(ModalScreen[list[str] | None]):
         with Vertical() as box:
             box.border_title = " Charts "
             box.border_subtitle = " space on/off · ⏎ show · ^r usual ones · esc leave "
-            yield Input(placeholder="which (a regular expression)", select_on_focus=False)
+            yield Entry(placeholder="which (a regular expression)", select_on_focus=False)
             yield SelectionList[str]()
 
     def on_mount(self) -> None:
@@ -69,15 +70,16 @@ class MetricPicker(ModalScreen[list[str] | None]):
             found = re.compile(pattern, re.IGNORECASE)
         except re.error:
             return  # being typed
-        with self.prevent(SelectionList.SelectedChanged):
+        # Nobody asks which line is highlighted, and told of one that is gone since, the list would fail.
+        with self.prevent(SelectionList.SelectedChanged, SelectionList.OptionHighlighted):
             listed.clear_options()
             listed.add_options(
                 Selection(Text(visible(title)), title, title in self._chosen)
                 for title in self._titles
                 if found.search(title)
             )
-        if listed.option_count:
-            listed.highlighted = 0
+            if listed.option_count:
+                listed.highlighted = 0
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._fill(event.value)

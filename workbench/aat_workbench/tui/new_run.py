@@ -23,6 +23,7 @@ from aat_models.config import ADVERSARIES, DECODERS, ENCODERS, LANGUAGE_MODELS, 
 from ..runs import RunFolder
 from ..terminal import visible
 from .chrome import colour
+from .widgets.entry import Entry
 
 __all__ = ["NewRun", "Order", "form_config", "presets"]
 
@@ -183,7 +184,7 @@ class NewRun(ModalScreen[Order | None]):
             options = [(choice, choice) for choice in choices]
             return Select(options, value=value, allow_blank=False, compact=True, id=id)
         suggester = SuggestFromList(self._datasets) if field.key == "data.dataset" else None
-        return Input(
+        return Entry(
             value,
             placeholder=field.hint if field.key == "more" else "",
             suggester=suggester,

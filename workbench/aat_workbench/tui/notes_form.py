@@ -14,6 +14,7 @@ from textual.widgets import Input, Static, TextArea
 
 from ..notes import Notes
 from ..terminal import visible
+from .widgets.entry import Entry, Page
 
 __all__ = ["NotesForm"]
 
@@ -48,9 +49,9 @@ class NotesForm(ModalScreen[Notes | None]):
             box.border_title = Content(f" Notes on {self._title} ")
             box.border_subtitle = " tab next · ^s keep · esc leave "
             yield Static("tags, words with blanks between", markup=False)
-            yield Input(" ".join(visible(tag) for tag in self._notes.tags), select_on_focus=False)
+            yield Entry(" ".join(self._notes.tags), select_on_focus=False)
             yield Static("note", markup=False)
-            yield TextArea(visible(self._notes.text, lines=True), tab_behavior="focus", soft_wrap=True)
+            yield Page(visible(self._notes.text, lines=True), tab_behavior="focus", soft_wrap=True)
 
     def on_input_submitted(self) -> None:
         self.action_keep()

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-import msgspec
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from aat_models import config as configs
@@ -17,7 +16,9 @@ from .run_view import RunView, duration
 from .widgets.plotting import number
 from .widgets.table import Bar, Cell, Column, Row
 
-__all__ = ["CONFIG_COLUMNS", "LOG_COLUMNS", "STATES", "config_rows", "log_rows", "run_columns", "run_fits", "run_row"]
+__all__ = [
+    "CONFIG_COLUMNS", "LOG_COLUMNS", "STATES", "LogRows", "config_rows", "log_rows", "run_columns", "run_fits", "run_row",
+]  # fmt: skip
 
 # A sign and a colour for each state; the word stands beside them.
 STATES = {
@@ -130,6 +131,24 @@ def log_rows(view: RunView, width: int) -> list[Row]:
     return rows
 
 
+class LogRows:
+    """``log_rows`` of the last few runs, kept while they say nothing new."""
+
+    def __init__(self, most: int = 16) -> None:
+        self._most = most
+        self._kept: dict[str, tuple[object, list[Row]]] = {}
+
+    def of(self, view: RunView, width: int) -> list[Row]:
+        if not view.log or view.status.state in ("failed", "interrupted"):
+            return log_rows(view, width)  # what its process printed is read anew
+        key = (view.changed, width, len(view.log), view.log[0], view.log[-1])
+        known, rows = self._kept.pop(view.name, (None, []))
+        self._kept[view.name] = (key, rows if known == key else log_rows(view, width))
+        if len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
+        return self._kept[view.name][1]
+
+
 @lru_cache(maxsize=4096)
 def _folded(text: str, width: int) -> list[str]:
     return fold(text, width)
@@ -163,48 +182,43 @@ def config_rows(shown: Sequence[RunView], slots: dict[str, int], width: int = 60
         note = " ".join((*(f"#{tag}" for tag in shown[0].notes.tags), *shown[0].notes.text.split()))
         for place, part in enumerate(fold(note, width - 28, most=3)):
             rows.append((Cell("" if place else "note", "muted"), Cell(part, "accent")))
-    trees = [(view, _flat(view)) for view in shown if view.config is not None]
-    if not trees:
-        return rows
-    defaults = _defaults()
-    wanted = [key for key in defaults if key != "run"]
-    found = {key: [_now(view, key, tree[key]) for view, tree in trees] for key in wanted}
-    changed = {setting.key for view, _ in trees for setting in view.settings}
+    views = [view for view in shown if view.config is not None]
+    found = _told(views)
+    changed = {setting.key for view in views for setting in view.settings}
 
     def order(key: str) -> tuple[bool, bool, int]:
         """What differs first, then what was changed, then what is always worth reading."""
         usual = _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS)
-        return (len(set(found[key])) == 1, len(trees) > 1 or key not in changed, usual)
+        return (len(set(found[key])) == 1, len(views) > 1 or key not in changed, usual)
 
-    for key in sorted(wanted, key=order):
+    for key in sorted(found, key=order):
         values = found[key]
-        if len(set(values)) > 1:
-            for place, ((view, _), value) in enumerate(zip(trees, values, strict=True)):
-                slot = slots[view.name]
-                text = f"{chr(ord('A') + slot)} {value}"
-                rows.append((Cell("" if place else key, "primary"), Cell(text, f"series-{slot + 1}")))
-        elif key in _FIRST_KEYS or trees[0][1][key] != defaults[key] or key in changed:
+        if len(set(values)) == 1:
             rows.append((Cell(key, "muted"), Cell(values[0])))
+            continue
+        for place, (view, value) in enumerate(zip(views, values, strict=True)):
+            slot = slots[view.name]
+            text = f"{chr(ord('A') + slot)} {value}"
+            rows.append((Cell("" if place else key, "primary"), Cell(text, f"series-{slot + 1}")))
     return rows
+
+
+def _told(views: Sequence[RunView]) -> dict[str, list[str]]:
+    """The keys worth telling of these runs, and what each run has there, in words."""
+    flats = [view.flat for view in views]
+    changed = {setting.key for view in views for setting in view.settings}
+    found: dict[str, list[str]] = {}
+    for key, default in _defaults().items() if views else ():
+        values = [flat[key] for flat in flats]
+        same = key not in changed and all(value == values[0] for value in values)
+        if key != "run" and (not same or key in _FIRST_KEYS or values[0] != default):
+            found[key] = [_now(view, key, value) for view, value in zip(views, values, strict=True)]
+    return found
 
 
 @cache
 def _defaults() -> dict[str, Any]:
     return {key: value for key, (_, value, _) in configs.keys().items()}
-
-
-def _flat(view: RunView) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-
-    def walk(branch: dict[str, Any], prefix: str) -> None:
-        for key, value in branch.items():
-            if isinstance(value, dict):
-                walk(value, f"{prefix}{key}.")  # pyright: ignore[reportUnknownArgumentType]
-            else:
-                flat[prefix + key] = value
-
-    walk(msgspec.to_builtins(view.config), "")
-    return flat
 
 
 def _now(view: RunView, key: str, value: Any) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -75,6 +76,7 @@ class RunView:
         self.looked = 0.0
         self.config: Config | None = None
         self.config_error = ""
+        self._flat: dict[str, Any] = {}
         self.notes = notes.Notes()
         self._noted = (0, 0)
         self._tail: EventTail = EventTail(folder.events_path, limit=READ_BYTES)
@@ -245,6 +247,13 @@ class RunView:
         """Where each recorded step lies on the axis ``epoch`` or ``time`` (seconds of training); ``None`` for ``step``."""
         return self._axes.get(name)
 
+    @property
+    def flat(self) -> dict[str, Any]:
+        """The config it began with, by dotted keys; empty while there is none."""
+        if not self._flat and self.config is not None:
+            self._flat = dict(_dotted(msgspec.to_builtins(self.config)))
+        return self._flat
+
     def setting(self, key: str) -> str:
         """What a dotted key was last set to while training; empty where it is as the config says."""
         return next((setting.value for setting in reversed(self.settings) if setting.key == key), "")
@@ -326,6 +335,14 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} m {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} m"
+
+
+def _dotted(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _dotted(msgspec.convert(value, dict[str, Any]), f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
 
 
 def _stamp(path: Path) -> tuple[int, int]:

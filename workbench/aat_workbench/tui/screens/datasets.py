@@ -1,18 +1,19 @@
-"""The Datasets pane: what data there is, its rows, labels and lengths, and what becomes of a text on its way to a model."""
+"""The Datasets pane: what data there is, its rows, labels and lengths, and what becomes of a text on its way to a model.
+
+How the rows are found and shown is in ``rows_showing``.
+"""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from msgspec.structs import replace
 from textual import events, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
@@ -22,87 +23,34 @@ from aat_datasets.records import DatasetInfo
 from aat_datasets.selection import Selection
 from aat_workbench.terminal import visible
 from aat_workbench.tui.data_job import DataJob
-from aat_workbench.tui.dataset_rows import (
-    ORDER_OF,
-    STATES,
-    about,
-    data_columns,
-    data_row,
-    grouped,
-    info_row,
-)
-from aat_workbench.tui.dataset_view import Chosen, Reader, Rows
+from aat_workbench.tui.dataset_rows import ORDER_OF, STATES, about, info_row
+from aat_workbench.tui.dataset_view import Chosen
 from aat_workbench.tui.messages import ProbeText, TrainOn
-from aat_workbench.tui.pane import Pane, PaneCommand
+from aat_workbench.tui.pane import PaneCommand
 from aat_workbench.tui.screens.dataset_jobs import JobLine
-from aat_workbench.tui.screens.row_looking import RowLooking
+from aat_workbench.tui.screens.datasets_look import ABOUT, BINDINGS, CSS
+from aat_workbench.tui.screens.rows_showing import RowsShowing
 from aat_workbench.tui.screens.rows_taking import RowsTaking, may_download
 from aat_workbench.tui.widgets.dataset_counts import DatasetCounts
 from aat_workbench.tui.widgets.probe import TextInput
-from aat_workbench.tui.widgets.table import Column, Row, VirtualTable
-
-if TYPE_CHECKING:
-    from aat_datasets.tables import Glimpse
+from aat_workbench.tui.widgets.table import Column, VirtualTable
 
 __all__ = ["DatasetsPane"]
 
 SECONDS_OF_REST = 0.1  # after the last key in the filter
-SECONDS_OF_OLD_ROWS = 0.5  # before a search that has found nothing shows that
-SECONDS_BETWEEN_COUNTS = 0.3  # while a search goes on
 ORDERS = ("row", "size", "-size", "label", "text")  # that the key turns through
 
 
-class DatasetsPane(Pane):
+class DatasetsPane(RowsShowing):
     """See the module."""
 
-    ABOUT = (
-        "Datasets on the left (● ready, ◆ built in, ◐ raw files here, ○ to download); enter opens one. The filter "
-        "finds texts that contain what is typed; after = it is an SQL condition over row, text, label, target. "
-        "Enter on a label or on a length keeps only its rows; enter on another length widens the range. A click on a "
-        "column's title sorts. Filtered rows are saved as a view, a dataset of its own, when they are trained on."
-    )
-    DEFAULT_CSS = """
-    DatasetsPane #across { height: 1fr; }
-    DatasetsPane #left { width: 34; }
-    DatasetsPane .box { border: round $border-blurred; border-title-color: $muted; border-subtitle-color: $muted; }
-    DatasetsPane .box:focus-within { border: round $border; border-title-color: $foreground; }
-    DatasetsPane #datasets-box { height: 1fr; min-height: 4; }
-    DatasetsPane #rows-box { width: 2fr; height: 1fr; }
-    DatasetsPane #detail-box { width: 1fr; height: 1fr; }
-    DatasetsPane #right { layout: horizontal; width: 1fr; }
-    DatasetsPane #filter { height: 1; border: none; padding: 0 1; background: $panel; }
-    DatasetsPane #filter:focus { border: none; background: $block-cursor-blurred-background; }
-    DatasetsPane #detail { width: 1fr; height: auto; padding: 0 1; }
-    DatasetsPane.-narrow #left { width: 26; }
-    DatasetsPane.-narrow #right { layout: vertical; }
-    DatasetsPane.-narrow #rows-box { width: 1fr; height: 3fr; }
-    DatasetsPane.-narrow #detail-box { width: 1fr; height: 2fr; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "cancel", "cancel", tooltip="stop what is being read, downloaded or sorted", id="datasets.cancel"),
-        Binding("slash", "filter", "filter", key_display="/", tooltip="find rows by their text", id="datasets.filter"),
-        Binding("l", "labels", "labels", tooltip="go to the labels; enter there filters", id="datasets.labels"),
-        Binding("w", "lengths", "lengths", tooltip="go to the lengths; enter there filters", id="datasets.lengths"),
-        Binding("s", "split", "split", tooltip="next split", id="datasets.split"),
-        Binding("o", "order", "order", tooltip="sort by row, length, label, text", id="datasets.order"),
-        Binding("g", "jump", "go to", tooltip="go to a row by its number", id="datasets.jump"),
-        Binding("x", "clear", "all rows", tooltip="drop the filters", id="datasets.clear"),
-        Binding("p", "probe", "probe", tooltip="open the row's text in Adversarial", id="datasets.probe"),
-        Binding("a", "attack", "attack", tooltip="look for an edit that breaks a model on it", id="datasets.attack"),
-        Binding("t", "train", "train", tooltip="a new run on these rows", id="datasets.train"),
-        Binding("n", "add", "add", tooltip="add a file of your own", id="datasets.add"),
-        Binding("i", "about", "about", tooltip="what the dataset is; overlap of its splits", id="datasets.about"),
-        Binding("escape", "back", "rows", show=False),
-    ]
+    ABOUT = ABOUT
+    DEFAULT_CSS = CSS
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.reader = Reader()
         self._infos: list[DatasetInfo] = []
-        self._chosen = Chosen()
-        self._shown: Rows | None = None  # what the table shows
-        self._glimpses: dict[int, Glimpse] = {}
-        self._counted = 0.0  # when the counts were last drawn
         self._overlap: dict[str, int] | None = None
 
     def compose(self) -> ComposeResult:
@@ -124,7 +72,6 @@ class DatasetsPane(Pane):
         yield JobLine(id="job")
 
     def on_mount(self) -> None:
-        self.looking = RowLooking(self, self.reader)
         self.taking = RowsTaking(self, self.reader)
         self.run_worker(self._list, group="list", exclusive=True)
 
@@ -134,35 +81,14 @@ class DatasetsPane(Pane):
     # Parts
 
     @property
-    def rows_table(self) -> VirtualTable:
-        return self.query_one("#rows", VirtualTable)
-
-    @property
     def datasets_table(self) -> VirtualTable:
         return self.query_one("#datasets-list", VirtualTable)
-
-    @property
-    def counts(self) -> DatasetCounts:
-        return self.query_one(DatasetCounts)
-
-    @property
-    def jobs(self) -> JobLine:
-        return self.query_one(JobLine)
-
-    @property
-    def selection(self) -> Selection:
-        return self._chosen.selection
 
     @property
     def info(self) -> DatasetInfo | None:
         """The dataset under the cursor."""
         cursor = self.datasets_table.cursor
         return self._infos[cursor] if cursor < len(self._infos) else None
-
-    @property
-    def row(self) -> Glimpse | None:
-        """The row under the cursor, once it has come."""
-        return self._glimpses.get(self.rows_table.cursor)
 
     def focus_first(self) -> None:
         table = self.rows_table if self.reader.dataset is not None else self.datasets_table
@@ -243,127 +169,6 @@ class DatasetsPane(Pane):
         self._search()
         if self.screen.focused in (None, self.datasets_table):  # none: the list's focus is still on its way
             self.focus_on(self.rows_table)
-
-    # Rows
-
-    def _columns(self) -> list[Column]:
-        widest = max((len(label) for label in self.counts.labels), default=5) if self.is_mounted else 5
-        last = self._shown.scan.table.total if self._shown is not None else 0
-        label = min(widest, 12 if self.size.width < 150 else 24)
-        unit = "chars" if self.reader.unit == "characters" else "words"
-        return data_columns(self._chosen.order, unit, last, label)
-
-    def _reset_filter(self) -> None:
-        self._chosen = Chosen(Selection(unit=self.reader.unit))
-        with self.prevent(Input.Changed):
-            self.query_one("#filter", TextInput).put("")
-
-    def choose(self, chosen: Chosen, rest: float = 0.0) -> None:
-        """Show other rows, after ``rest`` seconds in which nothing else is chosen."""
-        if chosen != self._chosen:
-            self._chosen = chosen
-            self._search(rest)
-
-    def _search(self, rest: float = 0.0) -> None:
-        self.run_worker(partial(self._search_now, rest), group="rows", exclusive=True)
-
-    async def _search_now(self, rest: float) -> None:
-        if rest:
-            await asyncio.sleep(rest)
-        if self.reader.dataset is None:
-            return
-        first, began = True, time.monotonic()
-        try:
-            async for rows in self.reader.search(self.selection):
-                # Rows of the filter before stay only as long as a blink: then they would be taken for its rows.
-                if first and (rows.total or rows.scan.complete or time.monotonic() - began > SECONDS_OF_OLD_ROWS):
-                    first = False
-                    self._show_rows(rows)
-                    if self._chosen.order != "row":
-                        self._sort(rows)
-                self._found(rows)
-        except AatError as error:
-            self.query_one("#rows-box").border_subtitle = Content(visible(error.message))
-
-    def _show_rows(self, rows: Rows) -> None:
-        """Show these rows in place of those that were."""
-        if self._shown is not None:
-            self._shown.close()
-        self._shown = rows
-        self._glimpses.clear()
-
-        async def fetch(start: int, stop: int) -> Sequence[Row]:
-            try:
-                found = await self.reader.window(rows, start, stop)
-            except AatError as error:
-                self.query_one("#rows-box").border_subtitle = Content(visible(error.message))
-                return []
-            if self._shown is rows:
-                if len(self._glimpses) > 2_000:
-                    self._glimpses.clear()
-                self._glimpses.update(enumerate(found, start))
-                self.call_later(self._look)
-            return [data_row(glimpse) for glimpse in found]
-
-        self.rows_table.set_columns(self._columns())
-        self.rows_table.set_rows(rows.total, fetch)
-        if not rows.total:
-            self.query_one("#detail", Static).update("")
-
-    def _found(self, rows: Rows) -> None:
-        """The search has gone on: say how far, and show what it has counted."""
-        scan, shown = rows.scan, self._shown
-        if shown is not None and shown.scan is scan:
-            self.rows_table.empty = "no row is like that" if scan.complete else "searching…"
-            self.rows_table.grow(shown.total)
-            if not shown.total:
-                self.rows_table.refresh()
-        now = time.monotonic()
-        if scan.complete or now - self._counted > SECONDS_BETWEEN_COUNTS:
-            self._counted = now
-            self.counts.show(scan)
-            self.rows_table.set_columns(self._columns())
-        self._title(rows)
-
-    def _title(self, rows: Rows) -> None:
-        dataset, scan = self.reader.dataset, rows.scan
-        if dataset is None:
-            return
-        whole = grouped(scan.table.total)
-        shown = f"{grouped(scan.total)} of {whole}" if self.selection.any else whole
-        title = f"{dataset.name} · {self.reader.split} · {shown} rows"
-        if self.selection.any and not scan.complete:
-            title += f", {scan.scanned / scan.table.total:.0%} searched"
-        box = self.query_one("#rows-box")
-        box.border_title = Content(visible(title))
-        notes = [replace(self.selection, contains="", where="").describe()]
-        order = self._chosen.order
-        if order != "row":
-            name = self._columns()[ORDER_OF.index(order.removeprefix("-"))].title
-            waits = self._shown is None or self._shown.order is None
-            notes.append(f"by {name}{', sorting…' if waits else ''}")
-        box.border_subtitle = Content(visible(" · ".join(note for note in notes if note))) or None
-
-    @work(group="sort", exclusive=True)
-    async def _sort(self, rows: Rows) -> None:
-        """Replace the rows by the same in the order that is chosen."""
-        chosen = self._chosen
-        try:
-            made = await self.reader.sorted(rows, chosen, self.jobs.run)
-        except AatError as error:
-            self.query_one("#rows-box").border_subtitle = Content(visible(error.message))
-            return
-        if chosen == self._chosen and self._shown is not None and self._shown.scan is rows.scan:
-            self._show_rows(made)
-            self._title(made)
-        else:
-            made.close()
-
-    def _look(self) -> None:
-        """Show the row under the cursor in full."""
-        if self.row is not None:
-            self.reader.words.run = (self.workbench.runs_root, self.workbench.selected_run)
-            self.looking.look(self.row)
 
     # What the user does
 

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Grid
-from textual.content import Content
 
-from aat_workbench.terminal import visible
 from aat_workbench.tui.derived import AXES, SMOOTHING, Derived, Looks
 from aat_workbench.tui.run_view import RunView
 from aat_workbench.tui.widgets.charts import ChartKind, charts_of, choices_of, curves_of, marks_of
@@ -64,7 +62,7 @@ class RunCharts(Grid):
             chart = self.query_one(f"#chart-{place}", CurveChart)
             chart.display = kind is not None
             if kind is not None:
-                chart.border_title = Content(visible(kind.title))
+                chart.set_title(kind.title)
                 chart.set_axis(self.looks.axis, self.looks.smoothing)
                 chart.set_curves(curves_of(kind, shown, self.slots, self.looks, self._derived), empty, marks)
 

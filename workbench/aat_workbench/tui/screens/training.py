@@ -25,8 +25,8 @@ from aat_workbench.tui.pane import PaneCommand
 from aat_workbench.tui.run_tables import (
     CONFIG_COLUMNS,
     LOG_COLUMNS,
+    LogRows,
     config_rows,
-    log_rows,
     run_columns,
     run_fits,
     run_row,
@@ -59,10 +59,13 @@ class TrainingPane(RunControl, can_focus=False):
         self._all: list[RunView] = []
         self._ordered: list[RunView] = []  # those the filter lets through
         self._wanted = ""  # the filter
+        self._fewer = ""  # and what is said of it
         self._on_foreign: bool | None = None  # what the keys shown are for
         self._places: dict[str, int] = {}
         self._pinned: list[str] = []
         self._drawn: object = None
+        self._logs = LogRows()
+        self._drawing = False
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -84,6 +87,12 @@ class TrainingPane(RunControl, can_focus=False):
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(SECONDS_BETWEEN_LOOKS, self.look, pause=True)
+        self.watch(self.query_one("#runs", VirtualTable), "cursor", self._follow, init=False)
+
+    def _follow(self) -> None:
+        """Draw the run the cursor came to in the same turn, so that one painting shows both."""
+        if not self._drawing:
+            self._draw()
 
     def shown(self) -> None:
         self.look()
@@ -163,12 +172,20 @@ class TrainingPane(RunControl, can_focus=False):
         if key == self._drawn and not force:
             return
         self._drawn = key
+        self._drawing = True
+        try:
+            self._draw_all(shown)
+        finally:
+            self._drawing = False
+
+    def _draw_all(self, shown: list[RunView]) -> None:
+        charts = self.query_one(RunCharts)
         self._draw_runs(shown)
         charts.draw(shown, self._count_of_charts())
         current = self.run
         log = self.query_one("#log", VirtualTable)
         follow = log.cursor >= log.total - 1
-        log.set_list(log_rows(current, log.size.width) if current else [])
+        log.set_list(self._logs.of(current, log.size.width) if current else [])
         if follow:
             log.action_last()
         config = self.query_one("#config", VirtualTable)
@@ -181,7 +198,9 @@ class TrainingPane(RunControl, can_focus=False):
         most = 12 if self.has_class("-large") else 6 if self.has_class("-short") else 9
         box.styles.height = min(most, max(6, len(self._all) + 3))
         fewer = f"{len(self._ordered)} of {len(self._all)} · {self._wanted}" if self._wanted else ""
-        box.border_subtitle = Content(visible(fewer))
+        if fewer != self._fewer:
+            self._fewer = fewer
+            box.border_subtitle = Content(visible(fewer))
         slots = self.query_one(RunCharts).slots
         names = {view.name for view in shown}
         table.set_list(

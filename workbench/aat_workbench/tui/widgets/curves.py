@@ -8,113 +8,30 @@ that is no number is a gap; an infinite one is marked at the edge. Of a smoothed
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar
 
-import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ...terminal import utf8_locale
+from ...terminal import utf8_locale, visible
 from ..themes import blend, plain, series_colours
 from .chart_axis import Mark, Window, axis_lines, axis_word, spoken
-from .plotting import Canvas, Scale, between, extremes, log_ticks, number, rounded, short, thin
+from .curve_drawing import RAW, Curve, Frame, Layer, free_row, joined, layer_of, parts_of, sight
+from .plotting import Canvas, Extremes, Scale, glyph, log_ticks, number, rounded, short
 from .table import clip
 
 __all__ = ["Curve", "CurveChart"]
 
-
-class Curve(msgspec.Struct):
-    """One line of a chart. ``xs`` rises; ``colour`` counts from 0; ``best`` says which value is worth naming.
-
-    ``raw`` are the values behind smoothed ``ys``; the best is the best of them.
-    """
-
-    label: str
-    xs: Sequence[float]
-    ys: Sequence[float]
-    colour: int = 0
-    letter: str = ""
-    dotted: bool = False
-    best: Literal["max", "min", ""] = ""
-    raw: Sequence[float] = ()
-
-    def at(self, x: float) -> float:
-        """The value at the last point not after ``x``; not a number before the first."""
-        place = bisect_right(self.xs, x) - 1
-        return self.ys[place] if place >= 0 else math.nan
-
-    def last(self) -> float:
-        return self.ys[-1] if self.ys else math.nan
-
-    def best_value(self) -> float:
-        if not self.best:
-            return math.nan
-        return extremes(self.raw or self.ys)[self.best == "max"]
-
-
-_RAW = 100  # added to the ink of a curve's own values behind its smoothed ones
 _ASCII = str.maketrans({"·": ".", "∞": "inf", "–": "-", "▴": "^"})
-
-
-class _Layer(NamedTuple):
-    """One curve's cells by themselves, which stay as they are while it does not grow: ``(row, column, dots)``.
-
-    ``edges`` are the marks of infinite values by (column, row), ``end`` the dot the curve ends at. ``xs`` and ``ys`` are what it
-    was drawn from, so that nothing else can have their place in memory.
-    """
-
-    cells: list[tuple[int, int, int]]
-    edges: dict[tuple[int, int], str]
-    end: tuple[int, int] | None
-    xs: Sequence[float]
-    ys: Sequence[float]
-
-
-def _layer(curve: Curve, low: float, high: float, scale: Scale, width: int, height: int) -> _Layer:
-    canvas = Canvas(width, height)
-    edges: dict[tuple[int, int], str] = {}
-    across, down = 2 * width - 1, 4 * height - 1
-    before: tuple[int, int] | None = None
-    for x, y in thin(curve.xs, curve.ys, low, high, 2 * width):
-        if y != y or (scale.log and y <= 0):
-            before = None
-            continue
-        if math.isinf(y):
-            column = min(width - 1, round((x - low) / (high - low) * across) // 2)
-            edges[column, 0 if y > 0 else height - 1] = "▲" if y > 0 else "▼"
-            before = None
-            continue
-        here = (round((x - low) / (high - low) * across), round((1 - scale.share(y)) * down))
-        if here != before:
-            canvas.line(*(before or here), *here, 0, curve.dotted)
-        before = here
-    return _Layer(canvas.cells(), edges, before, curve.xs, curve.ys)
-
-
-class Frame(msgspec.Struct):
-    """A drawn chart: its lines of cells, where the plot lies in them, and what of x it shows of how much."""
-
-    lines: list[list[tuple[str, str]]]
-    left: int
-    width: int
-    low: float
-    high: float
-    whole: tuple[float, float] = (0.0, 0.0)
-
-    def x(self, column: int) -> float:
-        return self.low + (self.high - self.low) * column / max(1, self.width - 1)
-
-    def column(self, x: float) -> int:
-        return round((x - self.low) / (self.high - self.low) * (self.width - 1))
 
 
 class CurveChart(Widget, can_focus=True):
@@ -170,10 +87,13 @@ class CurveChart(Widget, can_focus=True):
         self._smoothing = 0.0
         self.window = Window()
         self._frame: Frame | None = None
-        self._layers: dict[object, _Layer] = {}
+        self._layers: dict[object, Layer] = {}
+        self._extremes = Extremes()
         self._base = Style()
         self._shades: dict[str, Style] = {}
         self._key: object = None
+        self._seen: object = None  # the curves as they were when they were last shown
+        self._title = self._word = ""
         self._version = 0
         self._ascii = not utf8_locale()
 
@@ -182,6 +102,18 @@ class CurveChart(Widget, can_focus=True):
         self._curves = list(curves)
         self._marks = list(marks)
         self._empty = empty or self._empty
+        seen = ([sight(curve) for curve in curves], self._marks, self._empty if not curves else "")
+        if seen != self._seen:
+            self._seen = seen
+            self._changed()
+
+    def set_title(self, title: str) -> None:
+        """What the border says it is."""
+        if title != self._title:
+            self._title = title
+            self.border_title = Content(visible(title))
+
+    def _changed(self) -> None:
         self._version += 1
         self.refresh()
 
@@ -190,13 +122,19 @@ class CurveChart(Widget, can_focus=True):
         if unit != self._unit:
             self._unit = unit
             self.window.reset()
+            self._changed()
         self._smoothing = smoothing
-        self._tell()
+        self._tell_axis()
 
     def _tell(self) -> None:
-        self.border_subtitle = axis_word(self._unit, self._smoothing, self.log_y, self.window.span is not None)
-        self._version += 1
-        self.refresh()
+        self._tell_axis()
+        self._changed()
+
+    def _tell_axis(self) -> None:
+        word = axis_word(self._unit, self._smoothing, self.log_y, self.window.span is not None)
+        if word != self._word:
+            self._word = word
+            self.border_subtitle = word
 
     # Reading
 
@@ -270,8 +208,8 @@ class CurveChart(Widget, can_focus=True):
         variables = self.app.theme_variables
         if colour.isdigit():
             inks = series_colours(variables)
-            shade = inks[int(colour) % _RAW % len(inks)]
-            shade = blend(shade, plain(variables, "background"), 0.6) if int(colour) >= _RAW else shade
+            shade = inks[int(colour) % RAW % len(inks)]
+            shade = blend(shade, plain(variables, "background"), 0.6) if int(colour) >= RAW else shade
         else:
             shade = plain(variables, colour)
         return self._shades.setdefault(colour, self._base + Style(color=shade))
@@ -291,7 +229,7 @@ class CurveChart(Widget, can_focus=True):
         if whole[1] <= whole[0]:
             whole = whole[0], whole[0] + 1
         low, high = self.window.of(*whole)
-        parts = [part for curve in curves for part in _parts(curve, low, high)]
+        parts = [part for curve in curves for part in parts_of(curve, low, high)]
         plot_height = size.height - (3 if size.height >= 6 else 2)
         scale, ticks = self._scale([part.ys for part in parts], max(3, min(6, plot_height // 2)))
         texts = {scale.row(tick, plot_height): self._tick_text(tick, ticks) for tick in ticks}
@@ -301,17 +239,18 @@ class CurveChart(Widget, can_focus=True):
         frame = Frame([], left, width, low, high, whole)
         marks = [mark for mark in self._marks if low <= mark.x <= high]
         frame.lines.append(self._legend(curves, frame, size.width, marks))
+        self._extremes.turn()
         columns = {frame.column(mark.x) for mark in marks}
         for row in range(plot_height):
             frame.lines.append(self._plot_row(row, texts, canvas, ends, edges, frame, columns))
         below = axis_lines(self._unit, low, high, left, width, marks, self._ascii)
         rows = size.height - len(frame.lines)
-        frame.lines.extend([_merged(below[0]), below[1]][2 - rows :] if rows > 0 else [])
+        frame.lines.extend([joined(below[0]), below[1]][2 - rows :] if rows > 0 else [])
         return frame
 
     def _scale(self, values: list[Sequence[float]], most: int) -> tuple[Scale, list[float]]:
         """The scale of y and its ticks; a linear one begins and ends on a tick."""
-        real = [y for ys in values for y in extremes(ys, positive=self.log_y) if y == y]
+        real = [y for ys in values for y in self._extremes.of(ys, positive=self.log_y) if y == y]
         low, high = (min(real), max(real)) if real else (0.1, 1.0)
         if not self.log_y:
             low = low if self._limits[0] is None else min(low, self._limits[0])
@@ -334,20 +273,20 @@ class CurveChart(Widget, can_focus=True):
         canvas = Canvas(width, height)
         ends: dict[tuple[int, int], tuple[str, int]] = {}
         edges: dict[tuple[int, int], tuple[str, int]] = {}
-        kept: dict[object, _Layer] = {}
+        kept: dict[object, Layer] = {}
         for curve in reversed(curves):
             key = (id(curve.xs), id(curve.ys), len(curve.xs), curve.dotted, low, high, scale.low, scale.high, scale.log)
             key = (*key, curve.xs[-1], curve.ys[-1], width, height)
             layer = self._layers.get(key)
             if layer is None:
-                layer = _layer(curve, low, high, scale, width, height)
+                layer = layer_of(curve, low, high, scale, width, height)
             kept[key] = layer
             canvas.lay(layer.cells, curve.colour)
             for place, sign in layer.edges.items():
                 edges[place] = (sign, curve.colour)
             if layer.end is not None and curve.letter:
                 column = min(width, layer.end[0] // 2 + 1)
-                ends[column, _free(layer.end[1] // 4, column, ends, height)] = (curve.letter, curve.colour)
+                ends[column, free_row(layer.end[1] // 4, column, ends, height)] = (curve.letter, curve.colour)
         self._layers = kept
         return canvas, ends, edges
 
@@ -365,15 +304,15 @@ class CurveChart(Widget, can_focus=True):
         axis = ("+" if tick else "|") if self._ascii else ("┤" if tick else "│")
         line = [((tick or "").rjust(frame.left - 1), "muted"), (axis, "faint")]
         grid = ("." if self._ascii else "┈") if tick else " "
-        for column in range(canvas.width):
+        cursor, inks = self.cursor, canvas.ink[row]
+        for column, bits in enumerate(canvas.dots[row]):
             mark = edges.get((column, row)) or ends.get((column, row))
-            glyph = canvas.glyph(column, row, self._ascii)
             if mark:
                 sign = {"▲": "^", "▼": "v"}.get(mark[0], mark[0]) if self._ascii else mark[0]
                 line.append((sign, str(mark[1])))
-            elif glyph != " ":
-                line.append((glyph, str(canvas.ink[row][column])))
-            elif column == self.cursor:
+            elif bits:
+                line.append((glyph(bits, self._ascii), str(inks[column])))
+            elif column == cursor:
                 line.append(("|" if self._ascii else "│", "muted"))
             elif column in marked:
                 line.append((":" if self._ascii else "┊", "faint"))
@@ -381,7 +320,11 @@ class CurveChart(Widget, can_focus=True):
                 line.append((grid, "grid"))
         letter, colour = ends.get((canvas.width, row), ("", 0))
         line.append((letter, str(colour)))
-        return _merged(line)
+        return joined(line)
+
+    def _best(self, curve: Curve) -> float:
+        """The best value of a curve; not a number where none is worth naming."""
+        return self._extremes.of(curve.raw or curve.ys)[curve.best == "max"] if curve.best else math.nan
 
     def _legend(self, curves: list[Curve], frame: Frame, width: int, marks: list[Mark]) -> list[tuple[str, str]]:
         """Every curve's letter, name and value: at the cursor, or its last and its best."""
@@ -394,7 +337,7 @@ class CurveChart(Widget, can_focus=True):
             line += [(f"▴ {clip(mark.text, min(len(mark.text), 40))}  ", str(mark.colour)) for mark in here]
         names = [curve.letter + ("·" if curve.dotted else "") for curve in curves]
         values = [number(curve.at(x) if reading else curve.last()) for curve in curves]
-        bests = ["" if reading else number(curve.best_value()) for curve in curves]
+        bests = ["" if reading else number(self._best(curve)) for curve in curves]
         for with_best, with_label in ((True, True), (False, True), (False, False)):
             said: list[tuple[str, str]] = []
             for curve, name, value, best in zip(curves, names, values, bests, strict=True):
@@ -409,33 +352,3 @@ class CurveChart(Widget, can_focus=True):
         if self._ascii:
             return [(text.translate(_ASCII), colour) for text, colour in line + said]
         return line + said
-
-
-def _parts(curve: Curve, low: float, high: float) -> list[Curve]:
-    """What of a curve is in view, and the values it smooths, which lie behind it and have no letter."""
-    xs, ys = between(curve.xs, curve.ys, low, high)
-    smoothed = msgspec.structs.replace(curve, xs=xs, ys=ys, raw=())
-    if not curve.raw:
-        return [smoothed]
-    xs, ys = between(curve.xs, curve.raw, low, high)
-    return [smoothed, msgspec.structs.replace(curve, xs=xs, ys=ys, raw=(), letter="", colour=curve.colour + _RAW)]
-
-
-def _free(row: int, column: int, taken: dict[tuple[int, int], tuple[str, int]], height: int) -> int:
-    """The row nearest to ``row`` that has no letter in ``column`` yet."""
-    for distance in range(height):
-        for near in (row - distance, row + distance):
-            if 0 <= near < height and (column, near) not in taken:
-                return near
-    return row
-
-
-def _merged(line: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Neighbours of one colour in one piece: fewer segments, fewer bytes to the terminal."""
-    merged: list[tuple[str, str]] = []
-    for text, colour in line:
-        if merged and merged[-1][1] == colour:
-            merged[-1] = (merged[-1][0] + text, colour)
-        else:
-            merged.append((text, colour))
-    return merged

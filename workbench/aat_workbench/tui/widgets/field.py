@@ -16,6 +16,7 @@ from textual.widgets._select import SelectCurrent
 
 from aat_datasets.errors import ConfigError
 
+from .entry import Entry
 from .painted import clip
 
 __all__ = ["Choice", "Field", "Number"]
@@ -125,7 +126,7 @@ class Number(Field):
 
     def compose(self) -> ComposeResult:
         yield Static(self._title, classes="name", markup=False)
-        yield Input(self._value, type="integer" if self._whole else "number", compact=True, select_on_focus=True)
+        yield Entry(self._value, type="integer" if self._whole else "number", compact=True, select_on_focus=True)
 
     def number(self) -> float:
         """What was typed. Raises ConfigError where it is no number, or out of range."""

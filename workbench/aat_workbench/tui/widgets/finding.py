@@ -8,14 +8,13 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.events import Blur
 from textual.message import Message
-from textual.widgets import Input
 
-from ...terminal import visible
+from .entry import Entry
 
 __all__ = ["FindLine"]
 
 
-class FindLine(Input):
+class FindLine(Entry):
     """Filters while it is typed into; enter goes back to the table, escape drops the filter first.
 
     It is there only while it has the focus or filters.
@@ -33,10 +32,6 @@ class FindLine(Input):
 
     def __init__(self, placeholder: str, *, id: str) -> None:
         super().__init__(placeholder=placeholder, select_on_focus=False, id=id)
-
-    def validate_value(self, value: str) -> str:
-        """What is pasted may hold anything: a terminal is shown it, and never obeys it."""
-        return visible(value)
 
     def begin(self) -> None:
         """Come up and take the keys."""

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 __all__ = [
-    "Canvas", "Scale", "between", "block", "extremes", "log_ticks", "number", "rounded", "short", "thin", "ticks",
+    "Canvas", "Extremes", "Scale", "between", "block", "extremes", "glyph", "log_ticks", "number", "rounded", "short", "thin",
+    "ticks",
 ]  # fmt: skip
 
 # Bits of a Braille cell's eight dots, by row then column.
@@ -158,6 +159,24 @@ def extremes(ys: Sequence[float], *, positive: bool = False) -> tuple[float, flo
     return (min(real), max(real)) if real else (math.nan, math.nan)
 
 
+class Extremes:
+    """``extremes`` of the lists of one painting, kept for the next; a list is the same while its length and last value are."""
+
+    def __init__(self) -> None:
+        self._before: dict[object, tuple[Sequence[float], tuple[float, float]]] = {}
+        self._now: dict[object, tuple[Sequence[float], tuple[float, float]]] = {}
+
+    def of(self, ys: Sequence[float], *, positive: bool = False) -> tuple[float, float]:
+        key = (id(ys), len(ys), ys[-1] if ys else 0.0, positive)
+        found = self._now.get(key) or self._before.get(key) or (ys, extremes(ys, positive=positive))
+        self._now[key] = found  # with the list, so that no other has its place in memory
+        return found[1]
+
+    def turn(self) -> None:
+        """A painting is done: what it did not ask for is forgotten."""
+        self._before, self._now = self._now, {}
+
+
 def between(
     xs: Sequence[float], ys: Sequence[float], low: float, high: float
 ) -> tuple[Sequence[float], Sequence[float]]:
@@ -275,10 +294,14 @@ class Canvas:
 
     def glyph(self, column: int, row: int, ascii_only: bool = False) -> str:
         """The character of one cell; a space where it has no dots."""
-        bits = self.dots[row][column]
-        if not bits:
-            return " "
-        if not ascii_only:
-            return chr(0x2800 + bits)
-        upper, lower = bits & 0x1B, bits & 0xE4
-        return ":" if upper and lower else "'" if upper else "."
+        return glyph(self.dots[row][column], ascii_only)
+
+
+def glyph(bits: int, ascii_only: bool = False) -> str:
+    """The character of these dots; a space where there are none."""
+    if not bits:
+        return " "
+    if not ascii_only:
+        return chr(0x2800 + bits)
+    upper, lower = bits & 0x1B, bits & 0xE4
+    return ":" if upper and lower else "'" if upper else "."

@@ -17,6 +17,7 @@ from aat_workbench.terminal import visible
 
 from ..themes import plain
 from .bars import ProbabilityBars, decimal
+from .entry import Entry
 from .heat import WordFlow, salience_words
 from .painted import clip
 
@@ -26,7 +27,7 @@ __all__ = ["Answer", "ProbePanel", "TextInput"]
 LONGEST_EDITED = 4000
 
 
-class TextInput(Input):
+class TextInput(Entry):
     """An input line whose value comes from data or a paste: what is drawn is always visible text.
 
     ``text`` is what was put in, control characters and all, until it is edited.

@@ -8,7 +8,7 @@ its way to; pages no longer in view are not asked for. Cells are clipped by thei
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -98,7 +98,7 @@ class VirtualTable(ScrollView, can_focus=True):
         Binding("enter", "choose", "choose", show=False),
     ]
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)  # two lines change with it, not all
 
     class Moved(Message):
         """The cursor came to row ``index``."""
@@ -171,17 +171,33 @@ class VirtualTable(ScrollView, can_focus=True):
         self.refresh()
 
     def set_list(self, rows: Sequence[Row], *, keep_cursor: bool = True) -> None:
-        """Show rows that are in memory."""
+        """Show rows that are in memory; where as many were shown before, only the lines that differ are drawn anew."""
+        if self._fetch is None and keep_cursor and len(rows) == self._total > 0:
+            changed = [index for index in self._lines_in_view() if tuple(self.row(index) or ()) != tuple(rows[index])]
+            self._keep(rows)
+            self._refresh_rows(changed)
+            return
         self._fetch = None
         self._reset(len(rows), keep_cursor, rows)
+
+    def _keep(self, rows: Sequence[Row]) -> None:
+        for start in range(0, len(rows), PAGE):
+            self._pages[start // PAGE] = rows[start : start + PAGE]
+
+    def _lines_in_view(self) -> range:
+        first = max(0, round(self.scroll_y))
+        return range(first, min(self._total, first + max(1, self.size.height)))
+
+    def _refresh_rows(self, rows: Iterable[int]) -> None:
+        for index in rows:
+            self.refresh_line(index + self._head)
 
     def _reset(self, total: int, keep_cursor: bool, rows: Sequence[Row] = ()) -> None:
         self._generation += 1
         self._total = total
         self._pages.clear()
         self._stale.clear()
-        for start in range(0, len(rows), PAGE):
-            self._pages[start // PAGE] = rows[start : start + PAGE]
+        self._keep(rows)
         self.virtual_size = Size(self.size.width, total + self._head)
         self.cursor = min(self.cursor, max(0, total - 1)) if keep_cursor else 0
         most = max(0, total + self._head - self.size.height)
@@ -190,8 +206,9 @@ class VirtualTable(ScrollView, can_focus=True):
         self.refresh()
 
     def set_columns(self, columns: Sequence[Column]) -> None:
-        self._columns = list(columns)
-        self.refresh()
+        if self._columns != list(columns):
+            self._columns = list(columns)
+            self.refresh()
 
     def row(self, index: int) -> Row | None:
         """The row's cells, or ``None`` while its page is on the way."""
@@ -200,9 +217,8 @@ class VirtualTable(ScrollView, can_focus=True):
         return page[place] if page is not None and place < len(page) else None
 
     def _visible_pages(self) -> list[int]:
-        first = max(0, round(self.scroll_y))
-        last = min(self._total, first + max(1, self.size.height))
-        return list(range(first // PAGE, max(0, last - 1) // PAGE + 1)) if self._total else []
+        lines = self._lines_in_view()
+        return list(range(lines.start // PAGE, max(0, lines.stop - 1) // PAGE + 1)) if self._total else []
 
     def _wanted_pages(self) -> list[int]:
         """The pages in view, and one more in the direction of the cursor."""
@@ -301,6 +317,7 @@ class VirtualTable(ScrollView, can_focus=True):
 
     def watch_cursor(self, before: int, now: int) -> None:
         self._down = now >= before
+        self._refresh_rows((before, now))
         if self._total:
             self._scroll_to_cursor()
             if any(map(self._lacks, self._wanted_pages())):
