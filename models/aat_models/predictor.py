@@ -19,6 +19,7 @@ from aat_datasets.vocab import UNK, WordTable
 from aat_models import checkpoint, evaluation
 from aat_models.adversaries.base import Batch
 from aat_models.adversaries.proposals import gains
+from aat_models.attention import Source
 from aat_models.config import Config
 from aat_models.embeddings import StepVectors
 from aat_models.encoders.sharing import SharesPrefixes
@@ -185,6 +186,12 @@ class Predictor:
         embedded = self.model.embedding(torch.from_numpy(ids.astype(np.int64)))
         return self.model.encode(embedded, torch.from_numpy(lengths.astype(np.int64)))
 
+    @torch.no_grad()
+    def source(self, text: str) -> Source:
+        """What the decoder writes from for a text: its vector, and where it attends the encoder's states."""
+        ids, lengths = self._tensors(self.words(text))
+        return self.model.read(self.model.embedding(ids), lengths)
+
     def generate(self, text: str, sampling: Sampling | None = None) -> Iterator[Token]:
         """The decoder's words for a text. Raises InputError where the model has no decoder, ConfigError on bad settings."""
         for _, token in self.generate_many([text], sampling):
@@ -200,9 +207,10 @@ class Predictor:
         if not texts:
             return
         with torch.inference_mode():
-            vectors = torch.cat([self.vectors([text]) for text in texts])
+            source = Source.side_by_side([self.source(text) for text in texts])
+            writer = DecoderWriter(self.model.decoder, source.vector, source.memory)
         spellers = [WordSpeller(self.output) for _ in texts]
-        yield from write(DecoderWriter(self.model.decoder, vectors), spellers, chosen)
+        yield from write(writer, spellers, chosen)
 
     def _tensors(self, words: list[str]) -> tuple[Tensor, Tensor]:
         ids = torch.from_numpy(self.intern(words).astype(np.int64))[None]
