@@ -234,6 +234,13 @@ def _sequences(count: int) -> TrainingData:
     return TrainingData(splits, [], table, table, Lexicon.empty())
 
 
+def test_a_decoder_of_pieces_judges_no_words(tmp_path: Path) -> None:
+    chosen = config(**ATTENDING, data__output_pieces=20, train__stages="joint", train__epochs=0.1)
+    run(chosen, tmp_path, replies=True)
+    with pytest.raises(InputError, match="writes pieces of words"):
+        DecoderFluency(Predictor.load(next(tmp_path.iterdir())))
+
+
 def _trained(attention: bool, folder: Path) -> Predictor:
     chosen = config(
         model__encoder="bilstm", model__hidden=24, model__decoder="gru", model__decoder_hidden=48, model__characters=False,
