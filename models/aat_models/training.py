@@ -133,7 +133,8 @@ class Training(Loop[TextModel]):
                     metrics |= certified_accuracy(model, texts, spanned, min(limit, ROBUST_LIMIT))
         if stage != "encoder" and model.decoder is not None:
             metrics |= evaluation.decoder_loss(model, texts, limit, self.group)
-            metrics |= evaluation.decoder_robustness(model, texts, self.surface, self._budget, limit)
+            if self.surface.candidates.any():
+                metrics |= evaluation.decoder_robustness(model, texts, self.surface, self._budget, limit)
         return metrics, answers
 
     def _warnings(self, metrics: dict[str, float], answers: list[int]) -> Iterator[Notice]:
@@ -156,7 +157,8 @@ class Training(Loop[TextModel]):
         learnt nothing yet would be the best of all.
         """
         if stage.name == "decoder" or self.model.head is None:
-            return -metrics["decoder_loss"] - (metrics["robust_decoder_loss"] if self._decoder_side(stage) else 0.0)
+            held = metrics.get("robust_decoder_loss", 0.0) if self._decoder_side(stage) else 0.0
+            return -metrics["decoder_loss"] - held
         held = metrics.get("certified_accuracy", metrics.get("robust_accuracy", 0.0))
         robust = max(0.0, held - self.constant) if self.config.adversary.name != "none" else 0.0
         return metrics.get("accuracy", 0.0) + robust

@@ -215,6 +215,13 @@ def test_smoothing_changes_the_gradient_and_not_what_is_told() -> None:
 def test_an_encoder_stage_without_labels_is_refused_and_joint_trains_both() -> None:
     with pytest.raises(ConfigError, match="encoder trains on labels"):
         Training(config(**ATTENDING), _sequences(20))
+    chosen = config(**ATTENDING, train__stages="joint", adversary__name="aat", surface__characters=0)
+    training = Training(chosen, _sequences(200))
+    before = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
+    *_, last = [event.metrics for event in training.events() if isinstance(event, Evaluation)]
+    # no label head, so no accuracy; an empty surface, so nothing to be robust against
+    assert set(last) == {"decoder_loss", "perplexity"}
+    assert all(not torch.equal(tensor, before[name]) for name, tensor in training.model.state_dict().items())
 
 
 # what it is good for ----------------------------------------------------------------------------------------------

@@ -65,5 +65,5 @@ def test_chrf_is_near_nltks_which_averages_otherwise(seed: int) -> None:
     ],
 )
 def test_words_are_those_of_mteval_v13a(text: str, words: str) -> None:
-    """Each line as sacreBLEU 2's ``-tok 13a`` gives it."""
+    """By the rules of sacreBLEU's ``tokenizer_13a.py``."""
     assert words_of(text) == words.split()
