@@ -54,6 +54,7 @@ Decoder = Literal["none", "lstm", "gru", "transformer"]
 DECODERS: tuple[str, ...] = get_args(Decoder)
 ENCODERS: tuple[str, ...] = tuple(name for name in get_args(Encoder) if name not in LANGUAGE_MODELS)
 ADVERSARIES: tuple[str, ...] = get_args(Adversary)
+STATEFUL: tuple[str, ...] = ("cnn", "lstm", "gru", "bilstm", "transformer")  # encoders with a state for each word
 BOUNDED: tuple[str, ...] = ("bow", "cnn", "lstm", "gru", "bilstm")  # encoders whose answers can be certified
 
 
@@ -74,6 +75,9 @@ class DataConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     max_words: Annotated[int, help("texts are cut after this many words", ge=1)] = 256
     vocabulary: Annotated[int, help("at most this many words have a vector of their own", ge=1)] = 30_000
     min_count: Annotated[int, help("a word seen less often than this has none", ge=1)] = 1
+    output_pieces: Annotated[
+        int, help("decoders write so many pieces of words, learnt from the train texts (BPE); 0: whole words", ge=0)
+    ] = 0
 
 
 class ModelConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -94,6 +98,10 @@ class ModelConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     decoder: Annotated[Decoder, help("what writes text from the vector")] = "none"
     decoder_hidden: Annotated[int, help("width of the decoder's state", ge=1)] = 256
     decoder_embedding: Annotated[int, help("width of an output word's vector", ge=1)] = 128
+    attention: Annotated[bool, help("the decoder also attends to the encoder's states, one a word")] = False
+    decoder_dropout: Annotated[
+        float, help("share of a decoder's cells dropped in training: of its word vectors and states", ge=0, lt=1)
+    ] = 0.0
 
 
 class LanguageConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -135,6 +143,9 @@ class TrainConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     warmup: Annotated[float, help("share of a stage's steps the learning rate takes to rise", ge=0, le=1)] = 0.05
     weight_decay: Annotated[float, help("weight decay; adamw: decoupled, adam and sgd: in the gradient", ge=0)] = 1e-2
     clip: Annotated[float, help("largest norm of the whole gradient; 0: no clipping", ge=0)] = 1.0
+    smoothing: Annotated[
+        float, help("decoders: share of each wanted word's probability spread over all words", ge=0, lt=1)
+    ] = 0.0
     ema: Annotated[float, help("decay of the weight average that is evaluated and kept; 0: none", ge=0, lt=1)] = 0.99
     log_every: Annotated[int, help("steps between two records of the curves", ge=1)] = 20
     evaluate_every: Annotated[int, help("steps between two evaluations; 0: four times an epoch", ge=0)] = 0
@@ -255,10 +266,10 @@ def writes(config: Config) -> bool:
 
 
 LATER = (
-    "language",
-    "data.history",
+    "language", "data.history", "data.output_pieces", "model.attention", "model.decoder_dropout", "train.smoothing",
     "adversary.ranking",
-)  # sections and keys that came after the first hashes were kept
+)  # fmt: skip
+"""Sections and keys that came after the first hashes were kept."""
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -359,6 +370,11 @@ def _convert(tree: dict[str, Any]) -> Config:
         raise ConfigError(
             f"model.encoder: {config.model.encoder} cannot be bounded, as adversary ibp asks",
             f"what can be: {', '.join(BOUNDED)}",
+        )
+    if config.model.attention and config.model.encoder not in STATEFUL:
+        raise ConfigError(
+            f"model.attention: the encoder {config.model.encoder} has no state for each word to attend to",
+            f"what has: {', '.join(STATEFUL)}",
         )
     if is_language_model(config):
         _check_language(config)

@@ -16,6 +16,7 @@ from aat_datasets.batching import EncodedSplit
 from aat_datasets.catalog import Dataset
 from aat_datasets.errors import DataError
 from aat_datasets.lexicon import Lexicon
+from aat_datasets.pieces import Pieces
 from aat_datasets.preprocess import Pipeline
 from aat_datasets.vocab import EOS, UNK, WordTable
 from aat_models.adversaries.surface import SurfaceTensor
@@ -91,6 +92,8 @@ def surface_of(data: TrainingData, config: Config) -> SurfaceTensor:
 
 def _key(config: Config, dataset: Dataset, wants_output: bool) -> str:
     data = msgspec.to_builtins(config.data)
+    if not (wants_output and data["output_pieces"]):
+        del data["output_pieces"]  # it changes nothing then
     augment = fingerprints(data.pop("augment"))  # what is in a dataset counts, not what it is called
     if not data["history"]:
         del data["history"]  # what was encoded before there was this key is as it would be now
@@ -133,10 +136,12 @@ def _encode(
                             count.update(line.split())
                 _write(file, piece)
     table = WordTable.counted(counts[0], config.data.vocabulary, config.data.min_count)
-    output = WordTable.counted(counts[1], _OUTPUT_WORDS) if wants_output else None
+    output, pieces = _output(config, counts[1]) if wants_output else (None, None)
     for split in names:
         writer = batching.SplitWriter(work, split)
         for piece in _read(work / f"{split}.pieces"):
+            if pieces is not None:
+                piece = piece._replace(outputs=[pieces.text(text) for text in piece.outputs])
             writer.append(_encoded(piece, table, output, config.data.max_words))
         writer.close()
         (work / f"{split}.pieces").unlink()
@@ -144,6 +149,14 @@ def _encode(
     lists = {"words": words[EOS + 1 : table.size], "later": words[table.size :]}
     lists["output"] = output.words()[EOS + 1 : output.size] if output is not None else []
     return names, lists
+
+
+def _output(config: Config, counts: Counter[str]) -> tuple[WordTable, Pieces | None]:
+    """What a decoder writes with: numbered words, or numbered pieces and what cuts words into them."""
+    if not config.data.output_pieces:
+        return WordTable.counted(counts, _OUTPUT_WORDS), None
+    pieces = Pieces.learn(counts, config.data.output_pieces)
+    return WordTable.counted(pieces.counts(counts), config.data.output_pieces), pieces
 
 
 def _encoded(piece: _Piece, table: WordTable, output: WordTable | None, max_words: int) -> EncodedSplit:

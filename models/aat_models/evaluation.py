@@ -219,8 +219,7 @@ def decoder_loss(model: TextModel, split: EncodedSplit, limit: int, group: Group
     for index in _batches(split, limit, group):
         batch = batch_of(split, index, model.device)
         seen, wanted = target_batch(split, index, model.device)
-        vector = model.encode(model.embedding(batch.ids), batch.lengths)
-        logits, _ = model.decoder(vector, seen)
+        logits = model.write(model.read(model.embedding(batch.ids), batch.lengths), seen)
         loss += float(F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="sum"))
         count += int((wanted != PAD).sum())
     loss, count = _summed(group, loss, count)
@@ -249,10 +248,10 @@ def decoder_robustness(
             clean = model.encode(vectors(batch.ids), batch.lengths)
         ids = worst_words(Scene(model, batch, candidates, vectors, clean, None, generator), budget)
         with torch.no_grad():
-            moved = model.encode(vectors(ids), batch.lengths)
-            logits, _ = model.decoder(moved, seen)
+            moved = model.read(vectors(ids), batch.lengths)
+            logits = model.write(moved, seen)
         loss += float(F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="sum"))
         count += int((wanted != PAD).sum())
-        shift += float(relative_shift(moved, clean)) * len(index)
+        shift += float(relative_shift(moved.vector, clean)) * len(index)
         texts += len(index)
     return {"robust_decoder_loss": loss / max(count, 1), "vector_shift": shift / max(texts, 1)}

@@ -51,7 +51,7 @@ class DecoderFluency:
     Attributes:
         surprising: the perplexity of one who takes every word of the decoder's for equally likely.
 
-    Raises InputError where it has no decoder.
+    Raises InputError where it has no decoder, or one that writes pieces of words.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -59,6 +59,11 @@ class DecoderFluency:
             raise InputError(
                 "the model has no decoder to judge fluency with",
                 "train one: --set model.decoder=lstm --set train.stages=encoder,decoder",
+            )
+        if predictor.config.data.output_pieces:
+            raise InputError(
+                "the model's decoder writes pieces of words: how likely a word is it does not say by itself",
+                "name a run with data.output_pieces = 0",
             )
         self._predictor = predictor
         self._decoder = predictor.model.decoder
@@ -110,9 +115,9 @@ class DecoderFluency:
         return tuple(next((self._words[w] for w in some if w in self._words), UNK) for some in forms) or (UNK,)
 
     def _read(self, words: tuple[str, ...]) -> _Reading:
-        vector = torch.from_numpy(self._predictor.vector(" ".join(words)))[None]
+        vector, memory = self._predictor.source(" ".join(words))
         ids = [list(self._ids(word)) for word in words]
-        state, states, last, previous = self._decoder.begin(vector), [], [], BOS
+        state, states, last, previous = self._decoder.begin(vector, memory), [], [], BOS
         for numbers in ids:
             states.append(state)
             last.append(previous)

@@ -13,6 +13,7 @@ Shapes: ``B`` texts, ``T`` tokens, ``L`` tokens the cache has room for, ``W`` wi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -126,7 +127,15 @@ class Block(nn.Module):
         self.normal = (shape.width,)
         self.rotated = shape.heads + shape.key_heads
 
-    def forward(self, states: Tensor, turn: Turn, cache: Cache | None, layer: int) -> Tensor:
+    def forward(
+        self,
+        states: Tensor,
+        turn: Turn,
+        cache: Cache | None,
+        layer: int,
+        look: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """``look`` changes the states between attention and network."""
         shape = self.shape
         batch, tokens, _ = states.shape
         found = self.look(F.rms_norm(states, self.normal, self.before_attention, shape.epsilon))
@@ -140,6 +149,8 @@ class Block(nn.Module):
         seen = self._attend(queries, keys, values, turn)
         drop = shape.dropout if self.training else 0.0
         states = states + _dropped(self.join(seen), drop)
+        if look is not None:
+            states = look(states)
         gate, up = self.gates(F.rms_norm(states, self.normal, self.before_network, shape.epsilon)).chunk(2, dim=-1)
         return states + _dropped(self.leave(F.silu(gate) * up), drop)
 
@@ -242,9 +253,13 @@ class Llama(nn.Module):
             self._tied.prepare(self.tokens.weight, rows)
 
     def states(
-        self, ids: Tensor, cache: Cache | None = None, *, last: bool = False, added: Tensor | None = None
-    ) -> Tensor:
-        """What the logits are made of, ``(B, T, W)`` or ``(B, W)``; ``added`` ``(B, 1 | T, W)`` joins the tokens' vectors."""
+        self, ids: Tensor, cache: Cache | None = None, *, last: bool = False, added: Tensor | None = None,
+        looks: Sequence[Callable[[Tensor], Tensor]] = (),
+    ) -> Tensor:  # fmt: skip
+        """What the logits are made of, ``(B, T, W)`` or ``(B, W)``.
+
+        ``added`` ``(B, 1 | T, W)`` joins the tokens' vectors; ``looks``, one a block, change its states before its network.
+        """
         turn = self._turn(ids.shape[1], cache)
         states = F.embedding(ids, self.tokens.weight)
         if added is not None:
@@ -254,7 +269,7 @@ class Llama(nn.Module):
         if cache is not None:
             cache.reserve(ids.shape[1])
         for layer, block in enumerate(self._blocks):
-            states = block(states, turn, cache, layer)
+            states = block(states, turn, cache, layer, looks[layer] if looks else None)
         if cache is not None:
             cache.length += ids.shape[1]
         if last:

@@ -19,6 +19,7 @@ from aat_datasets.vocab import UNK, WordTable
 from aat_models import checkpoint, evaluation
 from aat_models.adversaries.base import Batch
 from aat_models.adversaries.proposals import gains
+from aat_models.attention import Source
 from aat_models.config import Config
 from aat_models.embeddings import StepVectors
 from aat_models.encoders.sharing import SharesPrefixes
@@ -216,6 +217,12 @@ class Predictor:
         ids, lengths = pad([self.intern(self.words_in(*one)) for one in zip(texts, told, strict=True)])
         return self.model.encode(self.model.embedding(self._numbers(ids)), self._numbers(lengths))
 
+    @torch.no_grad()
+    def source(self, text: str, history: Sequence[str] = ()) -> Source:
+        """What the decoder writes from: the vector of a text and the turns before it; where it attends, the encoder's states."""
+        ids, lengths = self._tensors(self.words_in(text, history))
+        return self.model.read(self.model.embedding(ids), lengths)
+
     def generate(self, text: str, sampling: Sampling | None = None, history: Sequence[str] = ()) -> Iterator[Token]:
         """The decoder's words for a text. Raises InputError where the model has no decoder, ConfigError on bad settings."""
         for _, token in self.generate_many([text], sampling, [history]):
@@ -234,9 +241,10 @@ class Predictor:
             return
         with torch.inference_mode():
             told = histories or [()] * len(texts)
-            vectors = torch.cat([self.vectors([text], [turns]) for text, turns in zip(texts, told, strict=True)])
+            source = Source.side_by_side([self.source(*one) for one in zip(texts, told, strict=True)])
+            writer = DecoderWriter(self.model.decoder, source.vector, source.memory)
         spellers = [WordSpeller(self.output) for _ in texts]
-        yield from write(DecoderWriter(self.model.decoder, vectors), spellers, chosen)
+        yield from write(writer, spellers, chosen)
 
     def _tensors(self, words: list[str]) -> tuple[Tensor, Tensor]:
         ids = self._numbers(self.intern(words))[None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aat_datasets.chinese import has_han
+from aat_datasets.pieces import JOIN
 from aat_datasets.subwords import Spelling, TextTokenizer
 from aat_datasets.vocab import EOS, WordTable
 
@@ -12,12 +13,13 @@ __all__ = ["END", "TokenSpeller", "WordSpeller", "spacing"]
 
 END = "⏎"  # stands for the end of a text among alternatives
 
+_QUOTES = {"``": '"', "''": '"'}  # as NLTK's rules write them
 _CLOSING = set(".,!?;:)]}%…’”。、，！？；：）》」")
 _OPENING = set("([{“$£#（《「。，！？；：、")
 
 
 class WordSpeller:
-    """One text of words.
+    """One text of words, or of their pieces.
 
     Args:
         table: numbers the words.
@@ -29,7 +31,10 @@ class WordSpeller:
 
     def add(self, number: int) -> str:
         word = self._table.word(number)
-        text = spacing(word, self._previous) + word
+        if word[0] == JOIN:
+            text = self._previous = word[1:]
+            return text
+        text = spacing(word, self._previous) + _QUOTES.get(word, word)
         self._previous = word
         return text
 
@@ -37,7 +42,8 @@ class WordSpeller:
         return ""
 
     def shown(self, number: int) -> str:
-        return END if number == EOS else self._table.word(number)
+        word = self._table.word(number)
+        return END if number == EOS else "…" + word[1:] if word[0] == JOIN else word
 
 
 class TokenSpeller:
@@ -73,8 +79,9 @@ def spacing(word: str, previous: str) -> str:
         not previous
         or has_han(word[0] + previous[-1])
         or word[0] in _CLOSING
-        or word in ("n't", "'s", "'re", "'ve", "'ll", "'d", "'m")
+        or word in ("''", "n't", "'s", "'re", "'ve", "'ll", "'d", "'m")
         or previous[-1] in _OPENING
+        or previous == "``"
     ):
         return ""
     return " "

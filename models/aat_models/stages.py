@@ -18,8 +18,11 @@ class Stage(NamedTuple):
     steps: int
 
 
-def plan(config: Config, batches: int, has_decoder: bool) -> list[Stage]:
-    """The stages with their steps. Raises ConfigError where a stage needs a decoder the model lacks."""
+def plan(config: Config, batches: int, has_decoder: bool, has_head: bool = True) -> list[Stage]:
+    """The stages with their steps. Raises ConfigError where a stage needs a decoder or label head the model lacks.
+
+    Without a label head ``joint`` trains encoder and decoder together.
+    """
     if not config.train.stages:
         raise ConfigError("train.stages: at least one stage is needed", "encoder, decoder, joint")
     stages: list[Stage] = []
@@ -27,6 +30,10 @@ def plan(config: Config, batches: int, has_decoder: bool) -> list[Stage]:
     for name in config.train.stages:
         if name != "encoder" and not has_decoder:
             raise ConfigError(f"train.stages: {name} needs a decoder", "set model.decoder = lstm")
+        if name == "encoder" and not has_head:
+            raise ConfigError(
+                "train.stages: encoder trains on labels, and the dataset has none", "set train.stages = joint"
+            )
         epochs = config.train.decoder_epochs if name == "decoder" else config.train.epochs
         steps = max(1, round(epochs * batches))
         stages.append(Stage(name, start, steps))

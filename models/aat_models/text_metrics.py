@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
-__all__ = ["Wanted", "bleu", "bleu_counts", "bleu_of", "chrf"]
+__all__ = ["Wanted", "bleu", "bleu_counts", "bleu_of", "chrf", "words_of"]
 
 WORDS = 4  # longest run of words that BLEU counts
 CHARACTERS = 6  # longest run of characters that chrF counts
+_NAMED = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
+_MARK = re.compile(r"([{-~\[-` -&(-+:-@/])")  # ASCII marks but for ' , - and .
+_BEFORE = re.compile(r"([^0-9])([.,])")
+_AFTER = re.compile(r"([.,])([^0-9])")
+_DASH = re.compile(r"([0-9])(-)")
 BETA = 2.0  # how much more recall counts than precision in chrF
+
+
+def words_of(text: str) -> list[str]:
+    """The words and marks that published BLEU counts: tokens as ``mteval-v13a`` makes them, sacreBLEU's default (Post 2018).
+
+    ASCII marks stand alone, a full stop or comma where no digit is on both sides; case is kept.
+    """
+    for name, character in _NAMED:
+        text = text.replace(name, character)
+    text = _MARK.sub(r" \1 ", f" {text} ")
+    text = _BEFORE.sub(r"\1 \2 ", text)
+    text = _AFTER.sub(r" \1 \2", text)
+    return _DASH.sub(r"\1 \2 ", text).split()
 
 
 def bleu(written: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> float:

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from aat_datasets.vocab import WordTable
 from aat_models import decoders, encoders
+from aat_models.attention import Memory, Source
 from aat_models.config import ModelConfig
 from aat_models.decoders import Decoder
 from aat_models.embeddings import StepVectors, WordEmbedding
+from aat_models.encoders.base import HasStates, mask_of
 
 __all__ = ["Dropout", "TextModel", "parameter_count"]
 
@@ -53,7 +55,10 @@ class TextModel(nn.Module):
         self.encoder = encoders.build(config)
         self.head = nn.Linear(config.latent, labels) if labels else None
         writes = output is not None and config.decoder != "none"
-        self.decoder: Decoder | None = decoders.build(output.size, config) if output is not None and writes else None
+        reads = self.encoder.state_width if isinstance(self.encoder, HasStates) else 0
+        self.decoder: Decoder | None = (
+            decoders.build(output.size, config, reads) if output is not None and writes else None
+        )
         self.width: torch.dtype | None = None
 
     @property
@@ -84,6 +89,23 @@ class TextModel(nn.Module):
         else:
             vector = self.encoder(dropped, lengths)
         return vector if dropout is None else vector * dropout.latent
+
+    def read(self, embedded: Tensor, lengths: Tensor, dropout: Dropout | None = None) -> Source:
+        """Vectors ``(B, T, E)`` → what a decoder writes from: the vector, and where it attends the encoder's states."""
+        if self.decoder is None or not self.decoder.attends:
+            return Source(self.encode(embedded, lengths, dropout), None)
+        assert isinstance(self.encoder, HasStates)
+        dropped = embedded if dropout is None else embedded * dropout.embedding
+        narrow = self.width if self.training else None
+        with torch.autocast(self.device.type, narrow, enabled=narrow is not None):
+            vector, states = self.encoder.read(dropped, lengths)
+        vector = vector.float() if dropout is None else vector.float() * dropout.latent
+        return Source(vector, Memory(states.float(), mask_of(lengths, embedded.shape[1])))
+
+    def write(self, source: Source, ids: Tensor) -> Tensor:
+        """Logits ``(B, U, V)`` of the output word after each of ``ids`` ``(B, U)``."""
+        assert self.decoder is not None
+        return self.decoder(source.vector, ids, memory=source.memory)[0]
 
     def classify(self, embedded: Tensor, lengths: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Vectors ``(B, T, E)`` → logits ``(B, C)``."""

@@ -60,7 +60,7 @@ class Training(Loop[TextModel]):
         if config.train.compile and self.device.type == "cuda":
             self.model.encoder.compile(dynamic=True)
         self.sampler = BucketSampler(train.lengths, config.train.batch_size, config.seed)
-        self.stages = plan(config, len(self.sampler), self.model.decoder is not None)
+        self.stages = plan(config, len(self.sampler), self.model.decoder is not None, self.model.head is not None)
         self.guard = Guard(words_of(train, data.table))
         self.alarms = Alarms(data.labels, config.adversary.name)
         offsets = torch.from_numpy(np.array(train.offsets)).to(self.device)
@@ -77,7 +77,7 @@ class Training(Loop[TextModel]):
     ) -> dict[str, float | Tensor]:
         batch = evaluation.batch_of(self.train, own, self.device)
         figures: dict[str, float | Tensor] = {}
-        if stage.name in ("encoder", "joint"):
+        if stage.name in ("encoder", "joint") and self.model.head is not None:
             side = self._label_side(stage)
             figures |= side.step(self.model, batch, (self.step - stage.start) / stage.steps)
             side.exchange(self.group, torch.from_numpy(index).to(self.device))
@@ -88,10 +88,12 @@ class Training(Loop[TextModel]):
     def _decoder_step(self, stage: Stage, batch: adversaries.Batch, index: np.ndarray[Any, Any]) -> dict[str, Tensor]:
         """Teacher forcing; where the adversary is on for the decoder, under its attack on the vector too."""
         seen, wanted = evaluation.target_batch(self.train, index, self.device)
-        frozen = stage.name == "decoder"
+        frozen, smoothing = stage.name == "decoder", self.config.train.smoothing
         if self._decoder_side(stage):
-            return teacher_forcing.adversarial_step(self.model, batch, seen, wanted, self.setting, frozen=frozen)
-        return teacher_forcing.clean_step(self.model, batch, seen, wanted, frozen=frozen)
+            return teacher_forcing.adversarial_step(
+                self.model, batch, seen, wanted, self.setting, frozen=frozen, smoothing=smoothing
+            )
+        return teacher_forcing.clean_step(self.model, batch, seen, wanted, frozen=frozen, smoothing=smoothing)
 
     def _label_side(self, stage: Stage) -> adversaries.Adversary:
         """What perturbs the texts of a stage that trains the label head."""
@@ -103,7 +105,7 @@ class Training(Loop[TextModel]):
         return side != "encoder" and side in self.config.adversary.stages and self.config.adversary.name != "none"
 
     def _repeats(self, stage: Stage) -> int:
-        return 1 if stage.name == "decoder" else self._label_side(stage).replays
+        return 1 if stage.name == "decoder" or self.model.head is None else self._label_side(stage).replays
 
     def _trained(self, stage: Stage) -> list[nn.Module]:
         model = self.model
@@ -120,7 +122,7 @@ class Training(Loop[TextModel]):
         texts = self.splits[split]
         metrics: dict[str, float] = {}
         answers: list[int] = []
-        if stage != "decoder":
+        if stage != "decoder" and model.head is not None:
             metrics, answers = evaluation.accuracy(model, texts, limit, self.group)
             if self.surface.size and len(self.data.labels) > 1:
                 metrics |= evaluation.one_step_robustness(
@@ -131,7 +133,8 @@ class Training(Loop[TextModel]):
                     metrics |= certified_accuracy(model, texts, spanned, min(limit, ROBUST_LIMIT))
         if stage != "encoder" and model.decoder is not None:
             metrics |= evaluation.decoder_loss(model, texts, limit, self.group)
-            metrics |= evaluation.decoder_robustness(model, texts, self.surface, self._budget, limit)
+            if self.surface.candidates.any():
+                metrics |= evaluation.decoder_robustness(model, texts, self.surface, self._budget, limit)
         return metrics, answers
 
     def _warnings(self, metrics: dict[str, float], answers: list[int]) -> Iterator[Notice]:
@@ -153,15 +156,16 @@ class Training(Loop[TextModel]):
         Of robust accuracy only what is above a constant answer's counts: that one no attack changes, and a model that has
         learnt nothing yet would be the best of all.
         """
-        if stage.name == "decoder":
-            return -metrics["decoder_loss"] - (metrics["robust_decoder_loss"] if self._decoder_side(stage) else 0.0)
+        if stage.name == "decoder" or self.model.head is None:
+            held = metrics.get("robust_decoder_loss", 0.0) if self._decoder_side(stage) else 0.0
+            return -metrics["decoder_loss"] - held
         held = metrics.get("certified_accuracy", metrics.get("robust_accuracy", 0.0))
         robust = max(0.0, held - self.constant) if self.config.adversary.name != "none" else 0.0
         return metrics.get("accuracy", 0.0) + robust
 
     def _more_summary(self) -> dict[str, Any]:
         attacked = any(stage.name in self.config.adversary.stages for stage in self.stages if stage.name != "decoder")
-        if self.group.rank or not attacked or self.config.adversary.name == "none":
+        if self.group.rank or self.model.head is None or not attacked or self.config.adversary.name == "none":
             return {}
         ratio = step_time_ratio(self.model, self.adversary, self.train, self.surface, self.config)
         return {"step_time_ratio": round(ratio, 2)}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from aat_datasets.vocab import BOS, EOS, PAD, UNK
+from aat_models.attention import Memory
 from aat_models.decoders import Decoder, State
 from aat_models.llama import Cache, Llama
 
@@ -48,14 +49,14 @@ class Writer(Protocol):
 
 
 class DecoderWriter:
-    """A decoder and the fixed-length vectors ``(B, Z)`` it writes from."""
+    """A decoder and the fixed-length vectors ``(B, Z)`` it writes from, with the encoder's states where it attends to them."""
 
-    def __init__(self, decoder: Decoder, vectors: Tensor) -> None:
+    def __init__(self, decoder: Decoder, vectors: Tensor, memory: Memory | None = None) -> None:
         self.ends: frozenset[int] = frozenset([EOS])
         self.never: tuple[int, ...] = (PAD, UNK, BOS)
         self._decoder = decoder
         self._vectors = vectors
-        self._state: State | None = None
+        self._state: State = decoder.begin(vectors, memory)
 
     def begin(self) -> Tensor:
         return self.step(torch.full((len(self._vectors),), BOS))
@@ -67,8 +68,7 @@ class DecoderWriter:
     def keep(self, rows: Sequence[int]) -> None:
         chosen = torch.tensor(rows)
         self._vectors = self._vectors[chosen]
-        if self._state is not None:
-            self._state = self._decoder.rows(self._state, chosen)
+        self._state = self._decoder.rows(self._state, chosen)
 
     def seen(self) -> list[list[int]]:
         return [[] for _ in range(len(self._vectors))]

@@ -57,6 +57,11 @@ class WritingVictim:
                 "this model has no decoder: there is no output text to attack",
                 "train one: --set model.decoder=lstm --set train.stages=encoder,decoder",
             )
+        if predictor.config.model.attention:
+            raise InputError(
+                f"{predictor.config.run}: what a decoder with attention writes cannot be attacked yet",
+                "its label head can, where it has one; train without model.attention",
+            )
         self.labels = list(ANSWERS)
         self._predictor = predictor
         self._decoder = predictor.model.decoder

@@ -9,7 +9,9 @@ import pytest
 
 from aat_datasets import catalog
 from aat_datasets.errors import DataError, UnknownNameError
+from aat_datasets.pieces import JOIN
 from aat_datasets.preprocess import Pipeline
+from aat_datasets.vocab import EOS
 from aat_models.config import Config, apply
 from aat_models.data import prepare, surface_of
 
@@ -68,6 +70,19 @@ def test_replies_are_encoded_only_for_a_decoder_and_refused_where_there_are_none
     settings = {"data.dataset": "plain", "model.decoder": "lstm", "surface.source": "none"}
     with pytest.raises(DataError, match="no output texts"):
         prepare(apply(Config(), settings), home)
+
+
+def test_output_texts_in_pieces_say_the_same_words_with_fewer_numbers(home: Path) -> None:
+    settings = SETTINGS | {"model.decoder": "lstm"}
+    whole = prepare(apply(Config(), settings), home)
+    cut = prepare(apply(Config(), settings | {"data.output_pieces": 200}), home)
+    assert whole.output is not None and cut.output is not None
+    assert EOS < cut.output.size <= 200 + EOS + 1 < whole.output.size
+    for row in range(50):
+        words = [whole.output.word(i) for i in whole.splits["train"].target(row)]
+        pieces = " ".join(cut.output.word(i) for i in cut.splits["train"].target(row))
+        assert pieces.replace(f" {JOIN}", "").split() == words
+    assert len(cut.splits["train"].target_ids) > len(whole.splits["train"].target_ids)
 
 
 def test_an_unknown_dataset_offers_the_nearest(home: Path) -> None:

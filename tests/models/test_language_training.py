@@ -207,4 +207,6 @@ def test_what_does_not_go_with_a_language_model_is_named(settings: dict[str, obj
 
 def test_what_was_hashed_before_there_were_language_models_has_the_same_hash() -> None:
     assert "language" not in identity(Config())
+    assert "attention" not in identity(Config())["model"] and "smoothing" not in identity(Config())["train"]
+    assert identity(apply(Config(), {"model.attention": True}))["model"]["attention"] is True
     assert identity(config())["language"]["width"] == 16

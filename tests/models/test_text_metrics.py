@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aat_models.text_metrics import bleu, chrf
+from aat_models.text_metrics import bleu, chrf, words_of
 
 
 def texts(seed: int, count: int) -> list[list[str]]:
@@ -51,3 +51,19 @@ def test_chrf_is_near_nltks_which_averages_otherwise(seed: int) -> None:
     for own, other in zip(texts(seed, 10), texts(seed + 100, 10), strict=True):
         wanted = theirs.sentence_chrf("".join(other), "".join(own), beta=2.0)
         assert chrf(["".join(own)], ["".join(other)]) == pytest.approx(wanted, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello, world.", "Hello , world ."),
+        ("Costs 1,000.50 (about)!", "Costs 1,000.50 ( about ) !"),
+        ("a well-known 3-year plan", "a well-known 3 - year plan"),
+        ("McDonald's-Menü „so“ 5,5", "McDonald's-Menü „so“ 5,5"),
+        ("&quot;x&quot; &amp; y", '" x " & y'),
+        ("  ", ""),
+    ],
+)
+def test_words_are_those_of_mteval_v13a(text: str, words: str) -> None:
+    """By the rules of sacreBLEU's ``tokenizer_13a.py``."""
+    assert words_of(text) == words.split()

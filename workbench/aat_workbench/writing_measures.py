@@ -28,15 +28,15 @@ def measure(
         dataset: whose texts are answered; by default the one the target was trained on.
         n: texts, drawn with ``seed``.
 
-    The figures: ``bleu`` (corpus, of words and marks), ``chrf`` (mean of chrF2), ``exact`` (the share that is equal, blanks
-    aside), ``mean_tokens``, ``tokens_per_second``. Where the dataset has labels, also ``intent``, the share of texts whose label
-    is that of the train reply most like the written one (``aat_models.reply_intents``); ``intent_of_references``, the same of the
-    output texts themselves, which says how far that can be trusted; ``label``, the share the model's label head has right, where
-    it has one. Raises DataError where the split has no output texts, InputError where the target does not write.
+    The figures: ``bleu`` (corpus, of words as sacreBLEU has them by default, 13a), ``bleu_lowercase`` (the same without
+    case), ``chrf`` (mean of chrF2), ``exact`` (the share that is equal, blanks aside), ``mean_tokens``,
+    ``tokens_per_second``. Where the dataset has labels, also ``intent``, the share of texts whose label is that of the train
+    reply most like the written one (``aat_models.reply_intents``); ``intent_of_references``, the same of the output texts
+    themselves, which says how far that can be trusted; ``label``, the share the model's label head has right, where it has
+    one. Raises DataError where the split has no output texts, InputError where the target does not write.
     """
     from aat_datasets.catalog import open_dataset
-    from aat_datasets.preprocess import tokenise
-    from aat_models.text_metrics import bleu, chrf
+    from aat_models.text_metrics import bleu, chrf, words_of
 
     name = dataset or target.dataset
     if not name:
@@ -59,10 +59,12 @@ def measure(
     seconds = time.perf_counter() - began
     wanted = [one.target or "" for one in examples]
     equal = sum(own.split() == other.split() for own, other in zip(written, wanted, strict=True))
-    words = [[tokenise(text).split() for text in texts] for texts in (written, wanted)]
+    words = [[words_of(text) for text in texts] for texts in (written, wanted)]
+    lower = [[words_of(text.lower()) for text in texts] for texts in (written, wanted)]
     yield {
         "target": target.name, "dataset": name, "split": split, "texts": len(examples),
-        "bleu": round(bleu(*words), 4), "chrf": round(chrf(written, wanted), 4), "exact": round(equal / len(examples), 4),
+        "bleu": round(bleu(*words), 4), "bleu_lowercase": round(bleu(*lower), 4),
+        "chrf": round(chrf(written, wanted), 4), "exact": round(equal / len(examples), 4),
         "mean_tokens": round(tokens / len(examples), 2), "tokens_per_second": round(tokens / max(seconds, 1e-9), 1),
         **_intents(target, opened, examples, words),
     }  # fmt: skip

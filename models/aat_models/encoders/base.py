@@ -2,14 +2,31 @@
 
 Every encoder maps embedded words ``(B, T, E)`` with their lengths ``(B,)`` to the vector ``(B, Z)``, which does not depend
 on how far a text is padded. Where all texts of a batch have one length, and batches are made so, nothing is masked.
+Those that have a state for each word give them too, for a decoder that attends to them: see ``HasStates``.
 """
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import Tensor
 
-__all__ = ["mask_of", "masked_max", "masked_mean", "reverse"]
+__all__ = ["HasStates", "mask_of", "masked_max", "masked_mean", "reverse"]
+
+
+@runtime_checkable
+class HasStates(Protocol):
+    """An encoder with a state for each word; ``state_width`` is how wide one is."""
+
+    state_width: int
+
+    def read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The vector ``(B, Z)`` that ``forward`` gives, and the states ``(B, T, S)`` in the words' order.
+
+        What stands at padding is nobody's state.
+        """
+        ...
 
 
 def mask_of(lengths: Tensor, width: int) -> Tensor | None:

@@ -25,15 +25,19 @@ class ConvolutionalEncoder(nn.Module):
         self.filters = nn.ModuleList(
             nn.Conv1d(config.embedding, config.hidden, width, padding=width - 1) for width in self.WIDTHS
         )
-        self.dense = nn.Linear(len(self.WIDTHS) * config.hidden, config.latent)
+        self.state_width = len(self.WIDTHS) * config.hidden
+        self.dense = nn.Linear(self.state_width, config.latent)
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        return self.read(embedded, lengths)[0]
+
+    def read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         width = embedded.shape[1]
         mask = mask_of(lengths, width)
         inside = (embedded if mask is None else embedded * mask[..., None]).transpose(1, 2)  # (B, E, T)
         # Full padding, then cut to the windows that end inside the text: the same for any amount of padding.
         states = torch.cat([torch.relu(f(inside))[..., :width] for f in self.filters], dim=1).transpose(1, 2)
-        return torch.tanh(self.dense(masked_max(states, mask)))
+        return torch.tanh(self.dense(masked_max(states, mask))), states
 
     def encode_batch(self, ids: Ids, lengths: Ids, vectors: Callable[[Tensor], Tensor]) -> Tensor:
         """A window's response is a sum over its places of what the word there adds, which each distinct word is asked once."""

@@ -36,12 +36,16 @@ class Recurrent(nn.Module):
         super().__init__()
         self.layer = layer(config.embedding, config.hidden, batch_first=True)
         self.dense = nn.Linear(2 * config.hidden, config.latent)
+        self.state_width = config.hidden
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        return self.read(embedded, lengths)[0]
+
+    def read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         mask = mask_of(lengths, embedded.shape[1])
         states = states_of(self.layer, embedded)  # (B, T, H); what follows a text cannot reach back into it
         parts = torch.cat([masked_max(states, mask), masked_mean(states, mask)], dim=-1)  # (B, 2H)
-        return torch.tanh(self.dense(parts))
+        return torch.tanh(self.dense(parts)), states
 
     def encode_batch(self, ids: Ids, lengths: Ids, vectors: Callable[[Tensor], Tensor]) -> Tensor:
         distinct, texts = numbered(ids)
@@ -70,11 +74,22 @@ class BiLSTM(nn.Module):
         self.forwards = nn.LSTM(config.embedding, config.hidden, batch_first=True)
         self.backwards = nn.LSTM(config.embedding, config.hidden, batch_first=True)
         self.dense = nn.Linear(4 * config.hidden, config.latent)
+        self.state_width = 2 * config.hidden
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         mask = mask_of(lengths, embedded.shape[1])
-        ahead = states_of(self.forwards, embedded)
-        back = states_of(self.backwards, reverse(embedded, lengths, mask))  # stays reversed: pooling asks for no order
+        return self._pooled(*self._ways(embedded, lengths, mask), mask)
+
+    def read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        mask = mask_of(lengths, embedded.shape[1])
+        ahead, back = self._ways(embedded, lengths, mask)
+        return self._pooled(ahead, back, mask), torch.cat([ahead, reverse(back, lengths, mask)], dim=-1)
+
+    def _ways(self, embedded: Tensor, lengths: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """States of both directions, ``(B, T, H)`` each; the second stays reversed: pooling asks for no order."""
+        return states_of(self.forwards, embedded), states_of(self.backwards, reverse(embedded, lengths, mask))
+
+    def _pooled(self, ahead: Tensor, back: Tensor, mask: Tensor | None) -> Tensor:
         parts = [masked_max(ahead, mask), masked_max(back, mask), masked_mean(ahead, mask), masked_mean(back, mask)]
         return torch.tanh(self.dense(torch.cat(parts, dim=-1)))
 

@@ -47,8 +47,12 @@ class TransformerEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(config.hidden) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.hidden)
         self.dense = nn.Linear(2 * config.hidden, config.latent)
+        self.state_width = config.hidden
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        return self.read(embedded, lengths)[0]
+
+    def read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         mask = mask_of(lengths, embedded.shape[1])
         states = self.enter(embedded)
         states = states + positions(states.shape[1], states.shape[2], states.device).to(states)
@@ -56,7 +60,7 @@ class TransformerEncoder(nn.Module):
             states = block(states, mask)
         states = self.norm(states)
         pooled = torch.cat([masked_max(states, mask), masked_mean(states, mask)], dim=-1)  # (B, 2H)
-        return torch.tanh(self.dense(pooled))
+        return torch.tanh(self.dense(pooled)), states
 
 
 def positions(length: int, width: int, device: torch.device) -> Tensor:
