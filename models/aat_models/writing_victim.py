@@ -160,6 +160,7 @@ class WritingVictim:
             return model.encoder.encode_batch(ids, lengths, model.embedding)
         return model.encode(model.embedding(torch.from_numpy(ids.astype(np.int64))), torch.from_numpy(lengths).long())
 
+    @torch.inference_mode()
     def _written(self, vectors: Tensor) -> list[list[int]]:
         writer = DecoderWriter(self._decoder, vectors)
         found: list[list[int]] = [[] for _ in range(len(vectors))]
