@@ -168,7 +168,9 @@ def staged(name: str, stages: str = EVERYWHERE, **more: object):
     )
 
 
-@pytest.mark.parametrize("name", ["random", "pgd", "free", "smart", "a2t", "aat"])
+@pytest.mark.parametrize(
+    "name", ["smart", "aat", *(pytest.param(name, marks=pytest.mark.slow) for name in ("random", "pgd", "free", "a2t"))]
+)
 def test_adversaries_in_every_stage_resume_to_the_bit_from_within_each(name: str, tmp_path: Path) -> None:
     def finish(folder: Path, resume: Path | None = None) -> Training:
         training = Training(staged(name), data(replies=True), resume)
