@@ -15,10 +15,7 @@ Heavy imports happen where a target is opened, not here.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -394,16 +391,9 @@ def guarded(name: str, function: Callable[[list[str]], Any]) -> Callable[[list[s
 
 def import_function(module_name: str, function_name: str) -> Callable[[list[str]], Any]:
     """A user's function, looked for in the current folder too. Raises VictimError, UnknownNameError."""
-    here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
-    if here not in sys.path:
-        sys.path.insert(0, here)  # a console script, unlike `python -m`, does not look in the current folder
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # importing runs the user's code
-        raise VictimError(
-            f"cannot import {module_name}: {type(error).__name__}: {error}", "run from the folder that holds it"
-        ) from error
-    function = getattr(module, function_name, None)
+    from aat_models.own_code import imported
+
+    function = imported(f"py:{module_name}:{function_name}", "function", VictimError)
     if not callable(function):
-        raise UnknownNameError(f"function in {module_name}", function_name, [n for n in dir(module) if n[0] != "_"])
+        raise VictimError(f"{function_name} of {module_name} is no function")
     return function
