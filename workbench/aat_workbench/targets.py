@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -395,5 +396,6 @@ def import_function(module_name: str, function_name: str) -> Callable[[list[str]
 
     function = imported(f"py:{module_name}:{function_name}", "function", VictimError)
     if not callable(function):
-        raise VictimError(f"{function_name} of {module_name} is no function")
+        functions = [name for name, value in vars(sys.modules[module_name]).items() if callable(value)]
+        raise UnknownNameError(f"function in {module_name}", function_name, functions)
     return function

@@ -81,7 +81,7 @@ def register(recipe: Recipe, origin: str = "") -> None:
     kept under it.
     """
     if not isinstance(recipe, Recipe):
-        raise InputError(f"{origin or recipe!r} is no recipe", "it must be an aat_models.attacks.Recipe")
+        raise InputError(f"{origin or type(recipe).__name__} is no recipe", "it must be an aat_models.attacks.Recipe")
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", recipe.name):
         raise InputError(f"{recipe.name!r} cannot name a recipe", "small letters, digits and - can")
     if RECIPES.setdefault(recipe.name, recipe) is not recipe:
