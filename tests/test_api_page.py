@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import aat_workbench as aat
 
 TOP = Path(__file__).resolve().parents[1]
@@ -22,6 +24,7 @@ def test_every_public_name_is_in_the_table_and_in_an_example_or_described() -> N
     assert set(aat.__all__) - shown <= {"Config", "load_language_model"}
 
 
+@pytest.mark.slow
 def test_the_pieces_run(tmp_path: Path) -> None:
     environment = {
         **os.environ,
