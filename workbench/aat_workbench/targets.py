@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aat_datasets.errors import AatError, InputError, UnknownNameError, VictimError
+from aat_datasets.errors import AatError, CheckpointError, InputError, UnknownNameError, VictimError
 from aat_models.events import Token
 from aat_models.sampling import Sampling
 from aat_models.turns import TURN
@@ -318,10 +318,21 @@ def identify(name: str, runs_root: Path | None = None) -> str:
 
 def open_target(name: str, runs_root: Path | None = None, http: HttpOptions | None = None) -> Target:
     """Loads a target; ``http`` is for endpoints. Raises UnknownNameError, CheckpointError, InputError, VictimError."""
+    place = identify(name, runs_root)
+    while True:
+        try:
+            return _opened(name, place, runs_root, http)
+        except CheckpointError:
+            newer = identify(name, runs_root)
+            if newer == place:
+                raise
+            place = newer  # a training took that checkpoint away while it was read: it has a newer one
+
+
+def _opened(name: str, place: str, runs_root: Path | None, http: HttpOptions | None) -> Target:
     from aat_workbench import writing_targets
     from aat_workbench.runs import runs_root as default_root
 
-    place = identify(name, runs_root)
     others = (runs_root or default_root()) / "_targets" / re.sub(r"[^\w.+-]+", "-", name)[-100:] / "attacks"
     if place == _TINY:
         return _TinyTarget(others)
