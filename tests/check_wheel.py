@@ -26,8 +26,9 @@ def problems(names: set[str], wanted: set[str]) -> list[str]:
     found += [f"should not be there: {name}" for name in sorted(files - wanted)]
     if not any(name.endswith("dist-info/entry_points.txt") for name in names):
         found.append("missing: the console script")
-    if not any("/licenses/LICENSE" in name for name in names):
-        found.append("missing: LICENSE")
+    found += [
+        f"missing: {text}" for text in ("LICENSE", "NOTICE") if not any(f"/licenses/{text}" in name for name in names)
+    ]
     if not any(name.startswith("aat_datasets/cards/") and name.endswith(".toml") for name in files):
         found.append("missing: dataset cards")
     return found

@@ -92,11 +92,11 @@ def test_the_wheel_check_finds_what_is_wrong() -> None:
     problems = wheel_check["problems"]
     wanted = wheel_check["expected"](TOP)
     assert "aat_models/config.py" in wanted and not any(name.startswith("tests") for name in wanted)
-    extra = {"x.dist-info/entry_points.txt", "x.dist-info/licenses/LICENSE"}
+    extra = {"x.dist-info/entry_points.txt", "x.dist-info/licenses/LICENSE", "x.dist-info/licenses/NOTICE"}
     assert problems(wanted | extra, wanted) == []
     assert problems((wanted | extra) - {"aat_models/config.py"}, wanted) == ["missing: aat_models/config.py"]
     assert problems(wanted | extra | {"tests/x.py"}, wanted) == ["should not be there: tests/x.py"]
-    assert problems(wanted, wanted) == ["missing: the console script", "missing: LICENSE"]
+    assert problems(wanted, wanted) == ["missing: the console script", "missing: LICENSE", "missing: NOTICE"]
 
 
 # what starting costs

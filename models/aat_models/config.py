@@ -17,12 +17,15 @@ import msgspec
 import tomli_w
 
 from aat_datasets.errors import ConfigError, UnknownNameError
+from aat_models.own_code import is_own
 
 __all__ = [
     "ADVERSARIES",
     "BOUNDED",
     "DECODERS",
     "ENCODERS",
+    "LANGUAGE_MODELS",
+    "OPEN",
     "AdversaryConfig",
     "Config",
     "DataConfig",
@@ -45,15 +48,15 @@ def help(text: str, **limits: Any) -> msgspec.Meta:
     return msgspec.Meta(description=text, **limits)
 
 
-Adversary = Literal[
-    "none", "noise", "random", "fgm", "vat", "pgd", "free", "freelb", "smart", "trades", "hotflip", "a2t", "ascc", "ibp", "aat"
-]  # fmt: skip
-Encoder = Literal["bow", "cnn", "lstm", "gru", "bilstm", "transformer", "llama"]
+ADVERSARIES: tuple[str, ...] = (
+    "none", "noise", "random", "fgm", "vat", "pgd", "free", "freelb", "smart", "trades", "hotflip", "a2t", "ascc", "ibp", "aat",
+)  # fmt: skip
+ENCODERS: tuple[str, ...] = ("bow", "cnn", "lstm", "gru", "bilstm", "transformer")
 LANGUAGE_MODELS: tuple[str, ...] = ("llama",)  # have no fixed-length vector: they read and write one text
+OPEN: dict[str, tuple[str, ...]] = {"model.encoder": (*ENCODERS, *LANGUAGE_MODELS), "adversary.name": ADVERSARIES}
+"""Keys that take ``py:module:Class`` besides."""
 Decoder = Literal["none", "lstm", "gru", "transformer"]
 DECODERS: tuple[str, ...] = get_args(Decoder)
-ENCODERS: tuple[str, ...] = tuple(name for name in get_args(Encoder) if name not in LANGUAGE_MODELS)
-ADVERSARIES: tuple[str, ...] = get_args(Adversary)
 STATEFUL: tuple[str, ...] = ("cnn", "lstm", "gru", "bilstm", "transformer")  # encoders with a state for each word
 BOUNDED: tuple[str, ...] = ("bow", "cnn", "lstm", "gru", "bilstm")  # encoders whose answers can be certified
 
@@ -84,7 +87,7 @@ class ModelConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """text → encoder → fixed-length vector → label head and decoder."""
 
     encoder: Annotated[
-        Encoder, help("what turns words into the fixed-length vector; llama: a language model instead, see language")
+        str, help("what turns words into the fixed-length vector, or py:module:Class; llama: a language model instead")
     ] = "bilstm"
     embedding: Annotated[int, help("width of a word vector", ge=1)] = 100
     characters: Annotated[bool, help("add hashed character n-grams to each word's vector")] = True
@@ -185,7 +188,7 @@ class AdversaryConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         if math.isnan(self.beta):
             self.beta = BETA.get(self.name, 1.0)
 
-    name: Annotated[Adversary, help("what perturbs texts during training")] = "none"
+    name: Annotated[str, help("what perturbs texts during training, or py:module:Class")] = "none"
     stages: Annotated[
         list[Literal["encoder", "joint", "decoder", "joint-decoder"]],
         help("stages it is on in; encoder, joint: the label's side; decoder, joint-decoder: the decoder's side"),
@@ -363,6 +366,9 @@ def _convert(tree: dict[str, Any]) -> Config:
         config = msgspec.convert(tree, Config, strict=True)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), tree)) from None
+    for key, name in (("model.encoder", config.model.encoder), ("adversary.name", config.adversary.name)):
+        if name not in OPEN[key] and not is_own(name):
+            raise ConfigError(f"{key}: {_unknown(key, name)}, py:module:Class")
     for key, value in (("train.lr", config.train.lr), ("train.epochs", config.train.epochs)):
         if not math.isfinite(value):
             raise ConfigError(f"{key}: expected a finite number, got {value}")
@@ -427,6 +433,8 @@ def _unknown(key: str, value: Any) -> str:
 
 def allowed(key: str) -> list[str]:
     """What the key, or the entries of its list, may be; nothing where it may be anything."""
+    if key in OPEN:
+        return list(OPEN[key])
     kind: Any = Config
     for part in key.split("."):
         kind = get_type_hints(kind).get(part)

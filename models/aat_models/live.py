@@ -36,6 +36,7 @@ READ: dict[str, tuple[str, ...]] = {
         "adaptive", "rho_max", "rho_floor", "success", "eta", "temperature", "cache", "ranking",
     ),
 }  # fmt: skip
+_OWN = ("beta", "mu", "budget", "epsilon", "steps")  # an adversary of the user's own may read these
 _BALL = ("noise", "fgm", "vat", "pgd", "free", "freelb", "smart", "trades")
 
 
@@ -55,7 +56,7 @@ class Change(NamedTuple):
 def keys(config: Config) -> list[str]:
     """The dotted keys that may change while a training of this config runs."""
     adversary = config.adversary
-    found = dict.fromkeys(READ[adversary.name])
+    found = dict.fromkeys(READ.get(adversary.name, _OWN))
     decoders = {"decoder", "joint-decoder"} & set(adversary.stages)
     if adversary.name != "none" and decoders and config.model.decoder != "none":
         found |= dict.fromkeys(("beta", "epsilon" if adversary.name in _BALL else "budget"))

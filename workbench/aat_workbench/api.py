@@ -16,7 +16,7 @@ from aat_models.events import Event, Token
 if TYPE_CHECKING:
     from aat_datasets.catalog import Dataset
     from aat_datasets.records import Example
-    from aat_models.attacks import Attack, Surface, Victim
+    from aat_models.attacks import Attack, Recipe, Surface, Victim
     from aat_models.language_model import LanguageModel
     from aat_models.predictor import Predictor
 
@@ -107,7 +107,7 @@ def surface_of(victim: Victim, kind: str = "words") -> Surface:
 def attack(
     victim: Victim,
     examples: Iterable[Example],
-    recipe: str = "greedy",
+    recipe: str | Recipe = "greedy",
     *,
     surface: Surface | str = "words",
     **options: Any,
@@ -117,7 +117,7 @@ def attack(
     Args:
         victim: a loaded model, or anything with ``labels``, ``words``, ``intern`` and ``score``.
         examples: labelled texts with a row number each.
-        recipe: name of a recipe.
+        recipe: name of a recipe, ``py:module:RECIPE``, or a recipe of your own.
         surface: which substitutes, see ``surface_of``, or a function from a word to its substitutes.
         options: ``budget``, ``queries_per_word``, ``seed``, ``concurrency``, ``batch``, ``temperature``; see
             ``aat_models.attacks.attack``.
@@ -127,7 +127,8 @@ def attack(
     from aat_models import attacks
 
     chosen = surface_of(victim, surface) if isinstance(surface, str) else surface
-    return attacks.attack(victim, examples, attacks.find(recipe), surface=chosen, **options)
+    wanted = attacks.find(recipe) if isinstance(recipe, str) else recipe
+    return attacks.attack(victim, examples, wanted, surface=chosen, **options)
 
 
 def evaluate(targets: Sequence[str], *, runs_root: Path | None = None, **options: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import msgspec
 from aat_datasets.errors import InputError, VictimError
 from aat_models.config import BOUNDED
 from aat_models.events import AttackResult, Event, Notice, Progress
+from aat_models.own_code import is_own
 from aat_workbench.attack_request import AttackRequest
 from aat_workbench.attack_texts import AttackTexts, attack_texts, fit_language, surface_of
 from aat_workbench.attacking import AttackRun
@@ -68,13 +69,15 @@ class Evaluation:
     """
 
     def __init__(self, targets: Sequence[Target], request: EvaluationRequest, runs_root: Path | None = None) -> None:
-        from aat_models.attacks import RECIPES
+        from aat_models.attacks import RECIPES, find
 
         names = [target.name for target in targets]
         if not names:
             raise InputError("no target", "name at least one")
         if len(set(names)) < len(names):
             raise InputError("a target is named twice", "name each once")
+        named = [find(name).name if is_own(name) else name for name in request.recipes]
+        request = msgspec.structs.replace(request, recipes=named)
         self._recipes, self._absent = self._chosen(request, RECIPES.values())
         self.table: dict[str, Any] = {}
         self.path: Path | None = None

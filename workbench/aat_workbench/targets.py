@@ -15,15 +15,13 @@ Heavy imports happen where a target is opened, not here.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aat_datasets.errors import AatError, InputError, UnknownNameError, VictimError
+from aat_datasets.errors import AatError, CheckpointError, InputError, UnknownNameError, VictimError
 from aat_models.events import Token
 from aat_models.sampling import Sampling
 from aat_models.turns import TURN
@@ -320,10 +318,21 @@ def identify(name: str, runs_root: Path | None = None) -> str:
 
 def open_target(name: str, runs_root: Path | None = None, http: HttpOptions | None = None) -> Target:
     """Loads a target; ``http`` is for endpoints. Raises UnknownNameError, CheckpointError, InputError, VictimError."""
+    place = identify(name, runs_root)
+    while True:
+        try:
+            return _opened(name, place, runs_root, http)
+        except CheckpointError:
+            newer = identify(name, runs_root)
+            if newer == place:
+                raise
+            place = newer  # a training took that checkpoint away while it was read: it has a newer one
+
+
+def _opened(name: str, place: str, runs_root: Path | None, http: HttpOptions | None) -> Target:
     from aat_workbench import writing_targets
     from aat_workbench.runs import runs_root as default_root
 
-    place = identify(name, runs_root)
     others = (runs_root or default_root()) / "_targets" / re.sub(r"[^\w.+-]+", "-", name)[-100:] / "attacks"
     if place == _TINY:
         return _TinyTarget(others)
@@ -394,16 +403,10 @@ def guarded(name: str, function: Callable[[list[str]], Any]) -> Callable[[list[s
 
 def import_function(module_name: str, function_name: str) -> Callable[[list[str]], Any]:
     """A user's function, looked for in the current folder too. Raises VictimError, UnknownNameError."""
-    here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
-    if here not in sys.path:
-        sys.path.insert(0, here)  # a console script, unlike `python -m`, does not look in the current folder
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # importing runs the user's code
-        raise VictimError(
-            f"cannot import {module_name}: {type(error).__name__}: {error}", "run from the folder that holds it"
-        ) from error
-    function = getattr(module, function_name, None)
+    from aat_models.own_code import imported
+
+    function = imported(f"py:{module_name}:{function_name}", "function", VictimError)
     if not callable(function):
-        raise UnknownNameError(f"function in {module_name}", function_name, [n for n in dir(module) if n[0] != "_"])
+        functions = [name for name, value in vars(sys.modules[module_name]).items() if callable(value)]
+        raise UnknownNameError(f"function in {module_name}", function_name, functions)
     return function

@@ -15,7 +15,7 @@ from aat_models.distributed import Group
 from aat_models.embeddings import StepVectors
 from aat_models.text_model import Dropout, TextModel
 
-__all__ = ["Adversary", "Batch", "Clean", "Setting", "clean_pass", "consistencies", "consistency"]
+__all__ = ["Adversary", "Batch", "Clean", "Setting", "Stateless", "clean_pass", "consistencies", "consistency"]
 
 
 class Batch(NamedTuple):

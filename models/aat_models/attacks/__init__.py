@@ -16,7 +16,7 @@ from aat_models.attacks.calibration import calibrate
 from aat_models.attacks.checks import Checks, SentenceEncoder
 from aat_models.attacks.goals import Aim, Goal, InputReduction, Targeted, Untargeted, find_goal
 from aat_models.attacks.languages import check_language
-from aat_models.attacks.recipes import RECIPES, Recipe, find
+from aat_models.attacks.recipes import RECIPES, Recipe, find, register
 from aat_models.attacks.scheduler import Attack, Statistics, attack
 from aat_models.attacks.transforms import Surface, combine
 from aat_models.attacks.victim import TextVictim, Victim, WhiteBox
@@ -43,5 +43,6 @@ __all__ = [
     "combine",
     "find",
     "find_goal",
+    "register",
     "tiny",
 ]

@@ -1,4 +1,7 @@
-"""Encoders: word vectors → one fixed-length vector. One kind a file, one line in the table below."""
+"""Encoders: word vectors → one fixed-length vector. One kind a file, one line in the table below.
+
+One of the user's own is named ``py:module:Class`` and is called as those are: with a ``ModelConfig``.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ from collections.abc import Callable
 
 from torch import nn
 
-from aat_datasets.errors import UnknownNameError
+from aat_datasets.errors import InputError, UnknownNameError
 from aat_models.config import ModelConfig
 from aat_models.encoders.bag import BagOfWords
 from aat_models.encoders.convolutional import ConvolutionalEncoder
 from aat_models.encoders.recurrent import BiLSTM, gru, lstm
 from aat_models.encoders.transformer import TransformerEncoder
+from aat_models.own_code import imported, is_own
 
 __all__ = ["ENCODERS", "build"]
 
@@ -26,7 +30,12 @@ ENCODERS: dict[str, Callable[[ModelConfig], nn.Module]] = {
 
 
 def build(config: ModelConfig) -> nn.Module:
-    """The encoder a config names. Raises UnknownNameError."""
+    """The encoder a config names. Raises UnknownNameError, or InputError for one of the user's own that is none."""
+    if is_own(config.encoder):
+        made = imported(config.encoder, "encoder")(config)
+        if not isinstance(made, nn.Module):
+            raise InputError(f"{config.encoder} is no encoder", "it must give a torch.nn.Module for a ModelConfig")
+        return made
     if config.encoder not in ENCODERS:
         raise UnknownNameError("encoder", config.encoder, ENCODERS)
     return ENCODERS[config.encoder](config)

@@ -18,7 +18,7 @@ from textual.widgets import Input, Select, Static
 
 from aat_datasets.errors import AatError, ConfigError, InputError, UnknownNameError
 from aat_models import config as configs
-from aat_models.config import ADVERSARIES, DECODERS, ENCODERS, LANGUAGE_MODELS, Config
+from aat_models.config import ADVERSARIES, DECODERS, ENCODERS, LANGUAGE_MODELS, OPEN, Config
 
 from ..runs import RunFolder
 from ..terminal import visible
@@ -181,7 +181,8 @@ class NewRun(ModalScreen[Order | None]):
         value = self._values.get(field.key, "")
         choices = tuple(self._presets) if field.key == "preset" else field.choices
         if choices:
-            options = [(choice, choice) for choice in choices]
+            own = [self._texts(preset)[field.key] for preset in self._presets.values() if field.key in OPEN]
+            options = [(choice, choice) for choice in dict.fromkeys((*choices, *own))]
             return Select(options, value=value, allow_blank=False, compact=True, id=id)
         suggester = SuggestFromList(self._datasets) if field.key == "data.dataset" else None
         return Entry(
