@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aat_workbench.terminal import utf8_locale, visible
+from aat_workbench.terminal import shortened, utf8_locale, visible
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,8 @@ def test_the_locale_says_whether_more_than_ascii_may_be_sent(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert utf8_locale() is utf8
+
+
+def test_a_text_that_is_too_long_says_how_much_is_left_out() -> None:
+    assert shortened("a\x1b" * 3, 6) == "a␛a␛a␛"
+    assert shortened("a\x1b" * 30_000, 3) == "a␛a… 59,997 characters more"

@@ -10,7 +10,7 @@ import locale
 import os
 import re
 
-__all__ = ["utf8_locale", "visible"]
+__all__ = ["escaped", "shortened", "utf8_locale", "visible"]
 
 # What a terminal obeys (C0, DEL, C1), reorders by (bidi controls), shows as nothing (zero-width and other ignorable
 # characters, variation selectors, tags, fillers), takes for a line end (U+2028, U+2029) or cannot encode (lone
@@ -53,6 +53,22 @@ def visible(text: str, *, lines: bool = False) -> str:
         return text
     shown = (_hidden_but_newline if lines else _hidden).sub(_glyph, text)
     return _marks.sub(_fewer_marks, shown)
+
+
+def shortened(text: str, most: int) -> str:
+    """``text`` made visible, of a longer one its first ``most`` characters and how many more there are."""
+    more = len(text) - most
+    return visible(text) if more <= 0 else f"{visible(text[:most])}… {more:,} characters more"
+
+
+def escaped(line: str) -> str:
+    """A line of JSON in which what a terminal would obey, hide or reorder is written ``\\u202e``: the same JSON."""
+    return line if line.isascii() and "\x7f" not in line else _hidden.sub(_escape, line)
+
+
+def _escape(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def utf8_locale() -> bool:
