@@ -94,13 +94,9 @@ def left_over(shown: str, *, lines: bool = False) -> str:
     return "".join(
         character
         for character in set(shown)
-        if (unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _HIDDEN or _reorders(character))
+        if (unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") or character in _HIDDEN)
         and not (lines and character == "\n")
     )
-
-
-def _reorders(character: str) -> bool:
-    return "\u200b" <= character <= "\u200f" or "\u202a" <= character <= "\u202e" or "\u2060" <= character <= "\u206f"
 
 
 def obeyed(data: bytes, finals: str) -> str:

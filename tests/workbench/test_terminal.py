@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import pytest
@@ -44,11 +45,17 @@ def test_newlines_stay_where_lines_are_wanted() -> None:
 def test_no_control_format_or_surrogate_character_passes(text: str) -> None:
     shown = visible(text)
     for character in shown:
-        assert unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")
+        assert unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
         assert not 0x200B <= ord(character) <= 0x200F
         assert not 0x202A <= ord(character) <= 0x202E
     assert visible(shown) == shown
     shown.encode("utf-8")
+
+
+def test_no_character_that_formats_passes() -> None:
+    for character in map(chr, range(sys.maxunicode + 1)):
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+            assert visible(character) != character, ascii(character)
 
 
 def test_a_long_text_takes_no_time_to_speak_of() -> None:

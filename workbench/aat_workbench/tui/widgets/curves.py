@@ -23,7 +23,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ...terminal import utf8_locale
+from ...terminal import utf8_locale, visible
 from ..themes import blend, plain, series_colours
 from .chart_axis import Mark, Window, axis_lines, axis_word, spoken
 from .plotting import Canvas, Scale, between, extremes, log_ticks, number, rounded, short, thin
@@ -398,7 +398,7 @@ class CurveChart(Widget, can_focus=True):
         for with_best, with_label in ((True, True), (False, True), (False, False)):
             said: list[tuple[str, str]] = []
             for curve, name, value, best in zip(curves, names, values, bests, strict=True):
-                key = f"{name} {curve.label}" if with_label or not name else name
+                key = f"{name} {visible(curve.label[:200])}" if with_label or not name else name
                 said.append((key.lstrip() + " ", str(curve.colour)))
                 said.append((value, "foreground"))
                 if with_best and best not in ("", "–", value):
