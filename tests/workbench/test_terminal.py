@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aat_workbench.terminal import utf8_locale, visible
+from aat_workbench.terminal import shortened, utf8_locale, visible
 
 
 @pytest.mark.parametrize(
@@ -44,11 +45,17 @@ def test_newlines_stay_where_lines_are_wanted() -> None:
 def test_no_control_format_or_surrogate_character_passes(text: str) -> None:
     shown = visible(text)
     for character in shown:
-        assert unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")
+        assert unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
         assert not 0x200B <= ord(character) <= 0x200F
         assert not 0x202A <= ord(character) <= 0x202E
     assert visible(shown) == shown
     shown.encode("utf-8")
+
+
+def test_no_character_that_formats_passes() -> None:
+    for character in map(chr, range(sys.maxunicode + 1)):
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+            assert visible(character) != character, ascii(character)
 
 
 def test_a_long_text_takes_no_time_to_speak_of() -> None:
@@ -73,3 +80,8 @@ def test_the_locale_says_whether_more_than_ascii_may_be_sent(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert utf8_locale() is utf8
+
+
+def test_a_text_that_is_too_long_says_how_much_is_left_out() -> None:
+    assert shortened("a\x1b" * 3, 6) == "a␛a␛a␛"
+    assert shortened("a\x1b" * 30_000, 3) == "a␛a… 59,997 characters more"

@@ -10,16 +10,18 @@ import locale
 import os
 import re
 
-__all__ = ["utf8_locale", "visible"]
+__all__ = ["escaped", "shortened", "utf8_locale", "visible"]
 
 # What a terminal obeys (C0, DEL, C1), reorders by (bidi controls), shows as nothing (zero-width and other ignorable
-# characters, variation selectors, tags, fillers), takes for a line end (U+2028, U+2029) or cannot encode (lone
-# surrogates). Variation selectors are here because terminals disagree about the width of what they follow.
+# characters, variation selectors, tags, fillers), joins to what follows (signs that enclose a number), takes for a line
+# end (U+2028, U+2029) or cannot encode (lone surrogates). Variation selectors are here because terminals disagree about
+# the width of what they follow.
 _HIDDEN = (
     "\x00-\x1f\x7f-\x9f"
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\ud800-\udfff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _hidden = re.compile(f"[{_HIDDEN}]")
@@ -53,6 +55,22 @@ def visible(text: str, *, lines: bool = False) -> str:
         return text
     shown = (_hidden_but_newline if lines else _hidden).sub(_glyph, text)
     return _marks.sub(_fewer_marks, shown)
+
+
+def shortened(text: str, most: int) -> str:
+    """``text`` made visible, of a longer one its first ``most`` characters and how many more there are."""
+    more = len(text) - most
+    return visible(text) if more <= 0 else f"{visible(text[:most])}… {more:,} characters more"
+
+
+def escaped(line: str) -> str:
+    """A line of JSON in which what a terminal would obey, hide or reorder is written ``\\u202e``: the same JSON."""
+    return line if line.isascii() and "\x7f" not in line else _hidden.sub(_escape, line)
+
+
+def _escape(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def utf8_locale() -> bool:

@@ -294,7 +294,7 @@ async def test_a_transcript_is_written_to_a_file(tmp_path):
             await until(pilot, lambda path=tmp_path / name: path.is_file())
             await until(pilot, lambda: len(pilot.app.screen_stack) == 1)
     plain = (tmp_path / "talk.md").read_text()
-    assert plain.startswith("> where is [b]it[/b]") and "\x1b" not in plain and "".join(REPLY).strip() in plain
+    assert plain.startswith(">     where is [b]it[/b]") and "\x1b" not in plain and "".join(REPLY).strip() in plain
     (turn,) = [json.loads(line) for line in (tmp_path / "talk.jsonl").read_text().splitlines()]
     assert turn["prompt"].startswith("where is [b]it[/b]") and turn["replies"][0]["text"] == "".join(REPLY)
     assert turn["replies"][0]["tokens_per_second"] == 42.0

@@ -18,7 +18,7 @@ from aat_workbench.cli.http import HttpBatch, HttpRate, HttpRetries, HttpTimeout
 from aat_workbench.cli.output import Device, Json, Quiet, emit, print_table, say
 from aat_workbench.outcome import reduced, words_left
 from aat_workbench.summary import REDUCTION
-from aat_workbench.terminal import visible
+from aat_workbench.terminal import shortened
 from aat_workbench.threads import several
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def shown(steps: Iterator[list[Event]], *, quiet: bool) -> Iterator[Event]:
                         )
                     case Progress():
                         total = event.total or None
-                        text = visible(event.message)
+                        text = shortened(event.message, 200)
                         bar.update(task, completed=event.done, total=total, description=text, told=told)
                     case _:
                         pass

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from aat_datasets.chinese import spaced
 from aat_models.events import AttackResult
-from aat_workbench.terminal import visible
+from aat_workbench.terminal import shortened
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 __all__ = ["diff", "print_text"]
+
+_LONGEST_WORD = 4_000  # characters
+_LONGEST_OUTPUT = 20_000  # characters of what a model wrote
 
 
 def diff(result: AttackResult, labels: Sequence[str]) -> Text:
@@ -31,12 +34,12 @@ def diff(result: AttackResult, labels: Sequence[str]) -> Text:
             text.append(" ")
         edit = edits.get(position)
         if edit is None:
-            text.append(visible(word))
+            text.append(shortened(word, _LONGEST_WORD))
             continue
         text.append("[")
-        text.append(visible(edit.source), "red strike")
+        text.append(shortened(edit.source, _LONGEST_WORD), "red strike")
         text.append("→")
-        text.append(visible(edit.target), "green bold")
+        text.append(shortened(edit.target, _LONGEST_WORD), "green bold")
         text.append("]")
     if result.written is not None:
         told = (
@@ -46,13 +49,13 @@ def diff(result: AttackResult, labels: Sequence[str]) -> Text:
         )
         for name, output in told:
             text.append(f"\n  {name:<6} ", "dim")
-            text.append(visible(output))
+            text.append(shortened(output, _LONGEST_OUTPUT))
     return text
 
 
 def _answer(labels: Sequence[str], prediction: int, probabilities: Sequence[float]) -> str:
     name = labels[prediction] if prediction < len(labels) else str(prediction)
-    return f"{visible(name)} {probabilities[prediction]:.2f}"
+    return f"{shortened(name, _LONGEST_WORD)} {probabilities[prediction]:.2f}"
 
 
 def print_text(text: Text) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from aat_workbench.terminal import visible
+from aat_workbench.terminal import shortened
 
 if TYPE_CHECKING:
     from aat_datasets.sources import Progress
@@ -30,7 +30,7 @@ def progress_bar(silent: bool) -> Generator[Progress | None]:
         task = bars.add_task("")
 
         def report(done: int, total: int, text: str) -> None:
-            bars.update(task, completed=done, total=total or None, description=visible(text))
+            bars.update(task, completed=done, total=total or None, description=shortened(text, 200))
 
         yield report
 

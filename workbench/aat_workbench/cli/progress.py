@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 from aat_models.events import Checkpointed, ControlApplied, Evaluation, Event, Notice, Progress, Resumed, Started, Step
 from aat_workbench.cli.output import say
-from aat_workbench.terminal import visible
+from aat_workbench.terminal import shortened
 
 __all__ = ["eta", "line", "shown"]
+
+_LONGEST = 200  # characters of what a live line says
 
 
 def line(event: Event) -> str:
@@ -87,15 +89,20 @@ def _live(events: Iterator[Event]) -> Iterator[Event]:
                     left = clock.left(event.step, event.total)
                     text = _figures(latest, left)
                     progress.update(
-                        task, description=event.stage, completed=event.step, total=event.total, figures=text
+                        task,
+                        description=shortened(event.stage, _LONGEST),
+                        completed=event.step,
+                        total=event.total,
+                        figures=text,
                     )
                 case Evaluation():
                     latest |= {key: value for key, value in event.metrics.items() if key != "loss"}
                 case Progress():
                     total = event.total or None
-                    progress.update(task, description=event.message, completed=event.done, total=total, figures="")
+                    told = shortened(event.message, _LONGEST)
+                    progress.update(task, description=told, completed=event.done, total=total, figures="")
                 case Started() | Resumed() | Notice() | ControlApplied():
-                    progress.console.print(Text(visible(line(event))))
+                    progress.console.print(Text(shortened(line(event), 10 * _LONGEST)))
                 case _:
                     pass
             yield event

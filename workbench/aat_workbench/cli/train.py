@@ -190,7 +190,6 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _train(config: Config, *, resume: bool, json: bool, quiet: bool) -> None:
-    from aat_models import events
     from aat_models.events import Done, Failed
     from aat_workbench.threads import thread_settings
     from aat_workbench.training import claim, drive
@@ -213,7 +212,7 @@ def _train(config: Config, *, resume: bool, json: bool, quiet: bool) -> None:
         happening = shown(happening)
     for event in happening:
         if json:
-            print(events.encode(event).decode(), flush=True)
+            emit(event)
         elif isinstance(event, Done):
             rows = [(name, figure(value)) for name, value in dotted(event.summary).items()]
             print_table(["summary", ""], rows)

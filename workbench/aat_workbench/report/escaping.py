@@ -7,7 +7,7 @@ import re
 
 from aat_workbench.terminal import visible
 
-__all__ = ["cell", "markdown", "markup"]
+__all__ = ["cell", "markdown", "markup", "uncalculated"]
 
 _NOT_XML = re.compile("[\ufffe\uffff]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>])")
@@ -26,5 +26,9 @@ def markdown(text: str) -> str:
 
 def cell(text: str) -> str:
     """For one field of a CSV that a person may open: no control characters, nothing a spreadsheet would calculate."""
-    shown = visible(text)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    return uncalculated(visible(text))
+
+
+def uncalculated(text: str) -> str:
+    """``text``, with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -61,7 +61,7 @@ def write_results(path: Path, results: Sequence[AttackResult], labels: Sequence[
         lines = io.StringIO(newline="")
         writer = csv.writer(lines)
         writer.writerow(_COLUMNS)
-        writer.writerows([row[name] if name != "edits" else _edits(row) for name in _COLUMNS] for row in rows)
+        writer.writerows([_field(row, name) for name in _COLUMNS] for row in rows)
         content = lines.getvalue()
     write_text(path, content)
 
@@ -71,18 +71,21 @@ def write_transcript(path: Path, turns: Sequence[Turn]) -> None:
     if path.suffix.lower() == ".jsonl":
         write_text(path, "".join(json.dumps(_turn(turn)) + "\n" for turn in turns))
         return
+    from ..report.escaping import markdown
+
     parts: list[str] = []
     for turn in turns:
         parts.append(_quoted(turn.prompt))
         for reply in turn.replies:
-            parts.append(f"**{reply.side}** {reply.target} · {reply.settings}")
-            parts += [f"*{visible(told)}*" for told in reply.notices]
+            parts.append(f"**{reply.side}** {markdown(reply.target)} · {markdown(reply.settings)}")
+            parts += [f"*{markdown(told)}*" for told in reply.notices]
             parts.append("    " + visible(reply.problem or reply.text.strip(), lines=True).replace("\n", "\n    "))
     write_text(path, "\n\n".join(parts) + "\n")
 
 
 def _quoted(text: str) -> str:
-    return "> " + visible(text, lines=True).replace("\n", "\n> ")
+    """As a quotation that is read as it is: markup in it, or HTML, is none of the page's."""
+    return ">     " + visible(text, lines=True).replace("\n", "\n>     ")
 
 
 def _turn(turn: Turn) -> dict[str, object]:
@@ -132,5 +135,9 @@ def _record(result: AttackResult, labels: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _edits(row: dict[str, object]) -> str:
-    return json.dumps(row["edits"], ensure_ascii=False)
+def _field(row: dict[str, object], name: str) -> object:
+    """One field of a CSV: a text as it is, but nothing a spreadsheet would calculate."""
+    from ..report.escaping import uncalculated
+
+    value = json.dumps(row[name], ensure_ascii=False) if name == "edits" else row[name]
+    return uncalculated(value) if isinstance(value, str) else value

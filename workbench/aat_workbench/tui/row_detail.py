@@ -10,7 +10,7 @@ from rich.text import Text
 from aat_datasets.chinese import has_han
 from aat_datasets.records import Row
 
-from ..terminal import visible
+from ..terminal import shortened, visible
 from .row_words import Numbers, StepEffect, Substitutes
 from .themes import plain
 from .widgets.painted import clip
@@ -36,7 +36,7 @@ def row_detail(
     foreground = plain(colours, "foreground")
     text = Text()
     if row.label is not None:
-        text.append(visible(row.label), f"bold {plain(colours, 'primary')}")
+        text.append(shortened(row.label, 200), f"bold {plain(colours, 'primary')}")
         text.append("\n")
     text.append(detail_of(row) + "\n\n", muted)
     text.append(_cut(row.text) + "\n", foreground)
@@ -71,7 +71,7 @@ def _append_numbers(text: Text, numbers: Numbers, colours: dict[str, str]) -> No
     """Every word with its id; one that the vocabulary has not got has none."""
     muted, faint, foreground = (plain(colours, name) for name in ("muted", "faint", "foreground"))
     unknown = sum(number is None for _, number in numbers.words)
-    text.append(f"\ntokens · ids · {visible(numbers.source)}", muted)
+    text.append(f"\ntokens · ids · {shortened(numbers.source, 200)}", muted)
     text.append(f" · {unknown} unknown\n" if unknown else "\n", plain(colours, "warning"))
     for word, number in numbers.words[:NUMBERED]:
         text.append(clip(word, 24), foreground)
@@ -85,7 +85,7 @@ def _append_numbers(text: Text, numbers: Numbers, colours: dict[str, str]) -> No
 def _append_substitutes(text: Text, found: Substitutes, distinct: int, colours: dict[str, str]) -> None:
     """A line for every word that can be replaced, by synonyms or by misspellings of itself."""
     muted, accent = plain(colours, "muted"), plain(colours, "accent")
-    text.append(f"\nsubstitutes · {len(found.words)} of {distinct} words · {visible(found.source)}, ", muted)
+    text.append(f"\nsubstitutes · {len(found.words)} of {distinct} words · {shortened(found.source, 200)}, ", muted)
     text.append("misspelt\n", accent)
     for word, (synonyms, variants) in list(found.words.items())[:LISTED]:
         text.append(f"{clip(word, 24)} ", plain(colours, "foreground"))

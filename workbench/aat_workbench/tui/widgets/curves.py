@@ -341,7 +341,7 @@ class CurveChart(Widget, can_focus=True):
         for with_best, with_label in ((True, True), (False, True), (False, False)):
             said: list[tuple[str, str]] = []
             for curve, name, value, best in zip(curves, names, values, bests, strict=True):
-                key = f"{name} {curve.label}" if with_label or not name else name
+                key = f"{name} {visible(curve.label[:200])}" if with_label or not name else name
                 said.append((key.lstrip() + " ", str(curve.colour)))
                 said.append((value, "foreground"))
                 if with_best and best not in ("", "–", value):

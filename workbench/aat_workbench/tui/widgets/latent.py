@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
-from aat_workbench.terminal import visible
+from aat_workbench.terminal import shortened, visible
 
 from ..themes import plain
 from .bars import decimal
@@ -197,7 +197,7 @@ class LatentBox(Vertical):
         for side, told in self._told.items():
             column = self.query_one(f"#latent-text-{side}", Static)
             found = self._found.get(side)
-            column.update(self._text(side, found) if found else Text(f"{side}  {visible(told)}", style="dim"))
+            column.update(self._text(side, found) if found else Text(f"{side}  {shortened(told, SHOWN)}", style="dim"))
 
     def _text(self, side: str, found: dict[str, Any]) -> Text:
         variables = self.app.theme_variables
@@ -209,7 +209,7 @@ class LatentBox(Vertical):
         chances = point["probabilities"]
         if chances:
             best = max(range(len(chances)), key=lambda place: chances[place])
-            text.append(visible(found["labels"][best]), f"bold {primary}")
+            text.append(shortened(found["labels"][best], TOLD), f"bold {primary}")
             text.append(f"  {decimal(chances[best])}\n", muted)
         if found["has_decoder"]:
             text.append(visible(point["text"][:SHOWN]) or "(nothing)", plain(variables, "foreground"))
@@ -217,5 +217,5 @@ class LatentBox(Vertical):
         for one in point["nearest"]:
             text.append(f"\n{one['similarity']:.2f} ", muted)
             text.append(visible(one["text"][:TOLD]), plain(variables, "foreground"))
-            text.append(f"  {visible(one['label'])}" if one["label"] else "", muted)
+            text.append(f"  {shortened(one['label'], TOLD)}" if one["label"] else "", muted)
         return text

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Static
 
 from aat_models.events import Token
-from aat_workbench.terminal import visible
+from aat_workbench.terminal import shortened, visible
 
 from ..themes import plain
 from .bars import decimal
@@ -120,10 +120,10 @@ class _ReplyView(Vertical):
         reply = self.reply
         title = reply.title()
         for told in reply.notices:
-            title.append(f"\n    {visible(told)}", style=plain(self.app.theme_variables, "warning"))
+            title.append(f"\n    {shortened(told, LONGEST_PROMPT)}", style=plain(self.app.theme_variables, "warning"))
         self.query_one(".title", Static).update(title)
         if reply.problem:
-            text = Text(visible(reply.problem), style=plain(self.app.theme_variables, "error"))
+            text = Text(shortened(reply.problem, LONGEST_PROMPT), style=plain(self.app.theme_variables, "error"))
         else:
             text = Text(visible(reply.text[:LONGEST_SHOWN], lines=True).strip(" "))
             if reply.state == "writing":

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from aat_models.events import AttackResult
 from aat_workbench.outcome import broken, reduced, words_left
-from aat_workbench.terminal import visible
+from aat_workbench.terminal import shortened
 
 from ..themes import plain
 from .bars import ProbabilityBars, Trajectory, TrajectoryStep, decimal
@@ -26,6 +26,7 @@ __all__ = ["METHODS", "Salience", "Verdict"]
 
 # The share of a text that is laid out: a screen holds a few hundred words, an attacked text may have a million.
 LONGEST = 60_000
+LONGEST_OUTPUT = 4_000  # characters of what a model wrote
 
 
 METHODS = {
@@ -249,7 +250,7 @@ class Verdict(VerticalScroll, can_focus=True):
 
     def _facts(self, result: AttackResult) -> str:
         words = result.text.count(" ") + 1
-        facts = [self._source or f"row {result.id}"]
+        facts = [clip(self._source, 60) or f"row {result.id}"]
         if result.edits:
             facts.append(f"{len(result.edits)} of {words} words changed")
         if len(result.edits) == 1:
@@ -283,7 +284,7 @@ class Verdict(VerticalScroll, can_focus=True):
         for number, (name, output, figures) in enumerate(lines):
             text.append("\n" if number else "")
             text.append(f"{name:<7}", style=muted)
-            text.append(visible(output[:LONGEST]), style="bold" if name == "writes" else "")
+            text.append(shortened(output, LONGEST_OUTPUT), style="bold" if name == "writes" else "")
             text.append(f"  {figures}" if figures else "", style=muted)
         outputs.update(text)
 
@@ -315,7 +316,7 @@ class Verdict(VerticalScroll, can_focus=True):
         scored = any(word.number for word in left)
         by = f" by {METHODS[self._before.method]}" if self._before.method in METHODS else ""
         note = f"beneath a word: its share in % of the salience{by}; + holds the predicted class up, − pulls it down"
-        self.query_one("#legend", Static).update(note if scored else visible(self._before.note))
+        self.query_one("#legend", Static).update(note if scored else shortened(self._before.note, 400))
 
 
 def _steps(result: AttackResult) -> list[TrajectoryStep]:
