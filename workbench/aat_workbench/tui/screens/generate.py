@@ -25,8 +25,9 @@ from ..widgets.heat import TokenFlow
 from ..widgets.latent import LatentBox, Slider
 from ..widgets.painted import clip
 from ..widgets.prompt import PromptInput
-from ..widgets.replies import Reply, Transcript, shown, token_words
+from ..widgets.replies import Reply, Turn, shown
 from ..widgets.sampling import SamplingControls
+from ..widgets.transcript import Transcript
 from .latent_looking import LatentLooking
 from .taking import Taking
 
@@ -64,8 +65,9 @@ class GeneratePane(Pane):
     GeneratePane #tokens-box { height: 40%; min-height: 6; }
     GeneratePane #tokens-box > Horizontal { height: 1fr; }
     GeneratePane #tokens { width: 3fr; height: 1fr; overflow-y: auto; margin: 0 1; }
-    GeneratePane #alternatives { width: 2fr; height: auto; margin-right: 1; }
+    GeneratePane #alternatives { width: 2fr; height: 1fr; margin-right: 1; }
     GeneratePane #alternatives-title { height: 1; color: $muted; }
+    GeneratePane #alternative-bars { height: 1fr; }
     GeneratePane #prompt-box { height: 3; padding: 0 1; }
     GeneratePane #prompt-box > Horizontal { height: 1; }
     GeneratePane #prompt-box .prompt { width: 2; color: $primary; text-style: bold; }
@@ -192,7 +194,7 @@ class GeneratePane(Pane):
         replies = [Reply(side, target, event.text, told_settings) for side, target in models if target]
         self.prompt.remember(event.text)
         self._live = list(replies)
-        self.transcript.add(event.text, replies)
+        self.transcript.add(Turn(event.text, replies))
         self._show_reply(replies[0])
         assert self._redraw is not None
         self._redraw.resume()
@@ -233,12 +235,12 @@ class GeneratePane(Pane):
             reply.problem = told(error)
             ended = "failed"
         finally:
-            reply.state = ended
-            self._ended(reply)
+            if reply in self._live:
+                reply.state = ended
+                self._ended(reply)
 
     def _ended(self, reply: Reply) -> None:
-        if reply in self._live:
-            self._live.remove(reply)
+        self._live.remove(reply)
         if not self.is_attached:
             return
         self._grown.append(reply)
@@ -249,6 +251,9 @@ class GeneratePane(Pane):
     def action_stop(self) -> None:
         """Stop the replies on their way; what was written stays."""
         if self.writing:
+            for reply in list(self._live):  # on the screen first: what the engine does meanwhile is nothing to wait for
+                reply.state = "stopped"
+                self._ended(reply)
             self.workers.cancel_group(self, "generate")
         elif self.prompt.has_focus:
             self.focus_on(self.query_one(Slider) if self.has_class("-latent") else self.tokens)
@@ -265,13 +270,14 @@ class GeneratePane(Pane):
     def _show_reply(self, reply: Reply) -> None:
         same = reply is self._shown
         self._shown = reply
-        self.tokens.show(token_words(reply), NO_TOKENS)
+        self.tokens.show(reply.words, NO_TOKENS)
         if not same:
             self.tokens.cursor = -1
         elif self.tokens.cursor >= 0:
             self._show_alternatives(self.tokens.cursor)
-        title = Text(f" Tokens · {reply.side} {clip(reply.target, 32)} ")
-        self.query_one("#tokens-box").border_title = title
+        if not same:
+            title = Text(f" Tokens · {reply.side} {clip(reply.target, 32)} ")
+            self.query_one("#tokens-box").border_title = title
         if reply.tokens and reply.state != "writing" and self.tokens.cursor < 0:
             self.tokens.cursor = 0
 
@@ -286,12 +292,12 @@ class GeneratePane(Pane):
         )
         tokens = self._shown.tokens if self._shown is not None else []
         if not 0 <= index < len(tokens):
-            title.update("")
+            title.update("", layout=False)
             bars.clear()
             return
         token = tokens[index]
         name = clip(shown(token.text), 16)
-        title.update(f"token {index + 1} of {len(tokens)}: {name} {decimal(token.probability)}, among")
+        title.update(f"token {index + 1} of {len(tokens)}: {name} {decimal(token.probability)}, among", layout=False)
         options = {shown(text): p for text, p in token.alternatives}
         options.setdefault(shown(token.text), token.probability)
         bars.show(list(options), list(options.values()), chosen=list(options).index(shown(token.text)))
