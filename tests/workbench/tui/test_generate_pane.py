@@ -13,11 +13,13 @@ from textual.widgets import Input, Select
 
 from aat_datasets.errors import EngineError
 from aat_workbench.tui.app import WorkbenchApp
+from aat_workbench.tui.exporting import write_transcript
 from aat_workbench.tui.messages import GenerateFrom
 from aat_workbench.tui.screens.adversarial import AdversarialPane
 from aat_workbench.tui.screens.generate import GeneratePane
 from aat_workbench.tui.widgets.field import Choice
 from aat_workbench.tui.widgets.latent import LatentBox, Slider
+from aat_workbench.tui.widgets.sampling import BRIEF
 
 from ..fixed_run import make_runs
 from .pane_session import REPLY, FakeSession
@@ -247,6 +249,37 @@ async def test_a_chat_remembers_the_turns_from_where_it_began(tmp_path):
     assert [call["history"] for call in session.asked("generate")] == [
         [], [], ["one", written], ["one", written, "two", written], [],
     ]  # fmt: skip
+
+
+async def test_a_chat_has_a_system_text_where_the_model_takes_one(tmp_path):
+    session = FakeSession()
+    session.remembers = session.instructed = True
+    async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
+        pane = await said(pilot, ["before the chat"])
+        await pilot.press("escape", "s")
+        await sees(pilot, "the turns from here on are remembered", "what the model is told before")
+        await pilot.press(*"be [b]", "enter")
+        assert pane.prompt.has_focus
+        await said(pilot, ["one"])
+        pane.query_one("#preset", Choice).set("brief")
+        await sees(pilot, BRIEF)
+        await said(pilot, ["two"])
+        session.instructed = False
+        pane.query_one("#target", Choice).set("")
+        pane.receive(GenerateFrom("another"))
+        await said(pilot, ["three"])
+        await sees(pilot, "takes no system text")
+        check_cells(pilot.app)
+        await pilot.press("escape", "c")
+        await said(pilot, ["after"])
+        for name in ("talk.md", "talk.jsonl"):
+            write_transcript(tmp_path / name, pane.transcript.turns)
+    assert [call.get("system") for call in session.asked("generate")] == [None, "be [b]", BRIEF, None, None]
+    turns = [json.loads(line) for line in (tmp_path / "talk.jsonl").read_text().splitlines()]
+    assert [turn.get("system") for turn in turns] == [None, "be [b]", BRIEF, BRIEF, None]
+    plain = (tmp_path / "talk.md").read_text()
+    assert plain.count("*system:* ") == 2 and plain.index("be [b]") < plain.index("> one")
+    assert plain.index("*no system text*") < plain.index("> after")
 
 
 async def test_a_model_that_reads_one_text_is_told_the_last_turn_alone(tmp_path):

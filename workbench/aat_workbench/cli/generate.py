@@ -63,6 +63,9 @@ def generate(
     chat: Annotated[
         bool, typer.Option("--chat", help="each line is a turn, answered at once; a language model reads those before")
     ] = False,
+    system: Annotated[
+        str, typer.Option("--system", help="the system text, for a model whose chat template has a place for one")
+    ] = "",
     measured: Annotated[
         int, typer.Option("--measure", min=0, help="answer this many texts of a dataset, and compare: BLEU, chrF")
     ] = 0,
@@ -77,6 +80,8 @@ def generate(
 
     if measured and (prompt is not None or chat or stream):
         raise InputError("--measure answers a dataset's texts", "leave out --prompt, --chat and --stream")
+    if measured and system:
+        raise InputError("--measure tells no system text", "leave out --system")
     prompts = _turns(prompt) if chat or measured else given_texts([prompt] if prompt is not None else None)
     drawn = any(setting is not None for setting in (temperature, top_k, top_p, min_p, typical, seed))
     sampling = Sampling(
@@ -102,7 +107,7 @@ def generate(
             say(f"{target} answers each line by itself: it does not read what was said before", quiet=quiet)
         history: list[str] = []
         for text in prompts:
-            summary = _written(write(text, history), stream=(stream or chat) and not json, quiet=quiet)
+            summary = _written(write(text, history, system), stream=(stream or chat) and not json, quiet=quiet)
             if chat and remembers:
                 history += [text, summary["text"]]
             if json:
@@ -115,7 +120,7 @@ def generate(
 @contextmanager
 def _writer(
     host: str, target: str, sampling: Sampling, *, quiet: bool
-) -> Generator[tuple[Callable[[str, Sequence[str]], Writing], bool], None, None]:
+) -> Generator[tuple[Callable[[str, Sequence[str], str], Writing], bool], None, None]:
     """Writes from a prompt and the turns before it, here or on another host; and whether it reads those turns."""
     if host:
         from aat_workbench.cli.hosting import there
@@ -123,7 +128,10 @@ def _writer(
 
         with there(host, quiet=quiet) as connection:
             remembers = bool(connection.call("load", target=target).get("remembers"))
-            yield lambda prompt, history: writing(connection, target, prompt, sampling, history), remembers
+            yield (
+                lambda prompt, history, system: writing(connection, target, prompt, sampling, history, system),
+                remembers,
+            )
         return
     from aat_workbench.engine import generate as generating
     from aat_workbench.targets import open_target
@@ -131,7 +139,7 @@ def _writer(
 
     os.environ.update(thread_settings())
     opened = open_target(target)
-    yield lambda prompt, history: generating(opened, prompt, sampling, history), opened.remembers
+    yield lambda prompt, history, system: generating(opened, prompt, sampling, history, system), opened.remembers
 
 
 def _measure(target: str, sampling: Sampling, dataset: str, split: str, n: int, *, json: bool, quiet: bool) -> None:

@@ -71,10 +71,11 @@ class Reply:
 
 
 class Turn(NamedTuple):
-    """A prompt with the replies to it."""
+    """A prompt with the replies to it, and the system text of its chat."""
 
     prompt: str
     replies: list[Reply]
+    system: str = ""
 
 
 def shown(text: str) -> str:

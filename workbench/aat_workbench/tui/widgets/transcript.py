@@ -83,7 +83,7 @@ class Transcript(ScrollView, can_focus=True):
         """The scrollbar's length; no widget has another size because of it, so nothing is laid out on the screen."""
         size = Size(self.size.width, self._lines)
         if size != self.virtual_size:
-            self.set_reactive(Widget.virtual_size, size)
+            self.set_reactive(Widget.virtual_size, size)  # pyright: ignore[reportArgumentType]
             self._scroll_update(size)
         if self._follow and self._laid:
             self.scroll_to(y=self.max_scroll_y, animate=False)
