@@ -167,7 +167,7 @@ class LanguageModel:
         for text in texts:
             ids = self.tokenizer.encode(text, whole=self.config is None)
             for start in range(0, max(0, len(ids) - 1), self.model.shape.context):
-                window = torch.tensor(ids[start : start + self.model.shape.context + 1])
+                window = torch.tensor(ids[start : start + self.model.shape.context + 1], device=self.model.device)
                 total += float(F.cross_entropy(self.model(window[None, :-1])[0].float(), window[1:], reduction="sum"))
                 count += len(window) - 1
         return math.exp(min(total / count, 50.0)) if count else math.nan
