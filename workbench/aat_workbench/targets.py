@@ -114,6 +114,12 @@ class Target:
         A trained run without a decoder does; all others stay where they are. Raises ConfigError where there is no GPU.
         """
 
+    def write_on(self, device: str) -> None:
+        """Write from ``cpu`` or ``cuda``; ``auto`` takes a GPU where there is one.
+
+        Runs do; what comes from elsewhere stays where it is. Raises ConfigError where there is no GPU.
+        """
+
     def words(self, text: str) -> list[str]:
         return self.victim.words(text)
 
@@ -258,6 +264,11 @@ class _RunTarget(Target):
 
         if not self.has_decoder:
             self._predictor.to(devices.choose(device))
+
+    def write_on(self, device: str) -> None:
+        from aat_models import devices
+
+        self._predictor.to(devices.choose(device))
 
     def attribute(self, text: str, method: str = "") -> tuple[list[str], list[float]]:
         self.require_head()

@@ -70,6 +70,11 @@ class LanguageTarget(_Writes):
         if model.config is not None:
             self.dataset, self.turns = model.config.data.dataset, model.config.data.history
 
+    def write_on(self, device: str) -> None:
+        from aat_models import devices
+
+        self._model.model.to(devices.choose(device))
+
     def generate(
         self, prompt: str, sampling: Sampling, history: Sequence[str] = (), system: str = ""
     ) -> Iterator[Token]:

@@ -13,7 +13,7 @@ import typer
 from aat_datasets.errors import InputError
 from aat_models.events import Event, Notice, Token
 from aat_workbench.cli.hosting import OnHost
-from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
+from aat_workbench.cli.output import Device, Json, Quiet, emit, print_table, say
 from aat_workbench.cli.probe import given_texts
 from aat_workbench.terminal import visible
 
@@ -71,6 +71,7 @@ def generate(
     ] = 0,
     dataset: Annotated[str, typer.Option("--dataset", help="with --measure; default: what it was trained on")] = "",
     split: Annotated[str, typer.Option("--split", help="with --measure")] = "test",
+    device: Device = "cpu",
     json: Json = False,
     quiet: Quiet = False,
     host: OnHost = "",
@@ -97,12 +98,14 @@ def generate(
         stop=stop or [],
         seed=seed or 0,
     ).check()
+    if host and device != "cpu":
+        raise InputError("--device is not to be had with --host", "the engine there writes from its CPU")
     if measured:
         if host:
             raise InputError("--measure is not to be had with --host", "run it there")
-        _measure(target, sampling, dataset, split, measured, json=json, quiet=quiet)
+        _measure(target, sampling, device, dataset, split, measured, json=json, quiet=quiet)
         return
-    with _writer(host, target, sampling, quiet=quiet) as (write, remembers):
+    with _writer(host, target, sampling, device, quiet=quiet) as (write, remembers):
         if chat and not remembers:
             say(f"{target} answers each line by itself: it does not read what was said before", quiet=quiet)
         history: list[str] = []
@@ -119,7 +122,7 @@ def generate(
 
 @contextmanager
 def _writer(
-    host: str, target: str, sampling: Sampling, *, quiet: bool
+    host: str, target: str, sampling: Sampling, device: str, *, quiet: bool
 ) -> Generator[tuple[Callable[[str, Sequence[str], str], Writing], bool], None, None]:
     """Writes from a prompt and the turns before it, here or on another host; and whether it reads those turns."""
     if host:
@@ -139,16 +142,20 @@ def _writer(
 
     os.environ.update(thread_settings())
     opened = open_target(target)
+    opened.write_on(device)
     yield lambda prompt, history, system: generating(opened, prompt, sampling, history, system), opened.remembers
 
 
-def _measure(target: str, sampling: Sampling, dataset: str, split: str, n: int, *, json: bool, quiet: bool) -> None:
+def _measure(
+    target: str, sampling: Sampling, device: str, dataset: str, split: str, n: int, *, json: bool, quiet: bool
+) -> None:
     from aat_workbench.targets import open_target
     from aat_workbench.threads import thread_settings
     from aat_workbench.writing_measures import measure
 
     os.environ.update(thread_settings())
     opened = open_target(target)
+    opened.write_on(device)
     for found in measure(opened, sampling, dataset=dataset, split=split, n=n, seed=sampling.seed):
         if isinstance(found, tuple):
             say(f"answered {found[0]} of {found[1]}", quiet=quiet or json)
