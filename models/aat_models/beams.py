@@ -64,7 +64,7 @@ def best_of_beams(writer: Writer, texts: int, sampling: Sampling) -> list[list[C
         if writer.never:
             logits[:, list(writer.never)] = -torch.inf
         if sampling.repetition_penalty != 1:
-            seen = torch.zeros(logits.shape, dtype=torch.bool)
+            seen = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
             for place, (text, beam) in enumerate(lanes):
                 seen[place, [*before[text], *(choice[0] for choice in beam.choices)]] = True
             logits = penalised(logits, seen, sampling.repetition_penalty)
@@ -83,7 +83,7 @@ def best_of_beams(writer: Writer, texts: int, sampling: Sampling) -> list[list[C
         if not lanes or index + 1 == sampling.max_tokens:
             break
         writer.keep(rows)
-        logits = writer.step(torch.tensor([beam.choices[-1][0] for _, beam in lanes]))
+        logits = writer.step(torch.tensor([beam.choices[-1][0] for _, beam in lanes], device=logits.device))
     return [search.best().choices for search in searches]
 
 
@@ -94,7 +94,7 @@ def _advance(
 
     ``logs`` ``(beams, V)``. Twice as many as there are beams are looked at, so that enough are left where some end.
     """
-    totals = torch.tensor([beam.total for beam in beams], dtype=torch.float64)[:, None] + logs
+    totals = torch.tensor([beam.total for beam in beams], dtype=torch.float64, device=logs.device)[:, None] + logs
     words = logs.shape[1]
     found = totals.flatten().topk(min((1 + len(ends)) * search.width, totals.numel()))
     top = logs.topk(min(max(1, sampling.alternatives), words))

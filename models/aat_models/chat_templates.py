@@ -13,8 +13,8 @@ from aat_datasets.errors import VictimError
 
 __all__ = ["Rendering", "fitted", "has_template", "rendering", "rendering_of"]
 
-Rendering = Callable[[Sequence[str]], str]
-"""Turns, the user's last, → the text the model goes on with."""
+Rendering = Callable[[Sequence[str], str], str]
+"""Turns, the user's last, and a system text or none → the text the model goes on with."""
 
 
 def has_template(folder: Path) -> bool:
@@ -45,11 +45,12 @@ def rendering(words: Any, folder: Path) -> Rendering | None:
     if not getattr(words, "chat_template", None):
         return None
 
-    def render(turns: Sequence[str]) -> str:
+    def render(turns: Sequence[str], system: str) -> str:
         roles = ("user", "assistant")
+        told = [{"role": "system", "content": system}] if system else []
         messages = [{"role": roles[(len(turns) - 1 - place) % 2], "content": turn} for place, turn in enumerate(turns)]
         try:
-            return str(words.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            return str(words.apply_chat_template([*told, *messages], tokenize=False, add_generation_prompt=True))
         except Exception as error:  # a template is a program of its own
             line = next(iter(str(error).splitlines()), type(error).__name__)
             raise VictimError(f"hf:{folder}: its chat template refuses these turns: {line}") from None

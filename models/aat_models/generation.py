@@ -67,14 +67,17 @@ def draw(writer: Writer, texts: int, sampling: Sampling) -> Generator[Drawn, set
             chosen = logits.argmax(-1)
         else:
             logits = logits / sampling.temperature
-            chosen = _drawn(filtered(logits, sampling), torch.rand((), generator=random, dtype=torch.float64))
+            number = torch.rand(
+                (), generator=random, dtype=torch.float64, device="cpu"
+            )  # the same draws on every device
+            chosen = _drawn(filtered(logits, sampling), number.to(logits.device))
         ids = chosen.tolist()
         ended = (yield Drawn(rows, ids, logits)) or set()
         left = [n for n, row in enumerate(rows) if ids[n] not in writer.ends and row not in ended]
         if not left or index + 1 == sampling.max_tokens:
             return
         if seen is not None:
-            seen[torch.arange(len(ids)), chosen] = True
+            seen[torch.arange(len(ids), device=chosen.device), chosen] = True
         if len(left) < len(rows):
             writer.keep(left)
             rows, chosen = [rows[place] for place in left], chosen[left]
@@ -94,7 +97,7 @@ def _drawn(logits: Tensor, number: Tensor) -> Tensor:
 
 def _seen(before: Sequence[Sequence[int]], logits: Tensor) -> Tensor:
     """Which tokens each text holds, ``(B, V)``."""
-    seen = torch.zeros(logits.shape, dtype=torch.bool)
+    seen = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
     for row, ids in enumerate(before):
         seen[row, list(ids)] = True
     return seen
@@ -136,7 +139,7 @@ def write(writer: Writer, spellers: Sequence[Speller], sampling: Sampling) -> It
 
 def _tokens(drawn: Drawn, spellers: Sequence[Speller], sampling: Sampling) -> Iterator[tuple[int, int, Token]]:
     logs = torch.log_softmax(drawn.logits.double(), -1)
-    own = logs.gather(1, torch.tensor(drawn.ids)[:, None])[:, 0].tolist()
+    own = logs.gather(1, torch.tensor(drawn.ids, device=logs.device)[:, None])[:, 0].tolist()
     best = logs.topk(min(sampling.alternatives, logs.shape[1]))
     for place, (row, number) in enumerate(zip(drawn.rows, drawn.ids, strict=True)):
         others = zip(best.values[place].exp().tolist(), best.indices[place].tolist(), strict=True)
@@ -145,7 +148,7 @@ def _tokens(drawn: Drawn, spellers: Sequence[Speller], sampling: Sampling) -> It
 
 def _token(logprob: float, alternatives: list[tuple[str, float]]) -> Token:
     return Token(
-        index=0, text="", probability=round(float(torch.tensor(logprob, dtype=torch.float64).exp()), 6),
+        index=0, text="", probability=round(float(torch.tensor(logprob, dtype=torch.float64, device="cpu").exp()), 6),
         logprob=round(logprob, 6), alternatives=alternatives,
     )  # fmt: skip
 

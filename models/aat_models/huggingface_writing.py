@@ -65,8 +65,11 @@ class HuggingFaceWriter:
         ends: Any = self._model.generation_config.eos_token_id
         self._ends = frozenset([] if ends is None else [ends] if isinstance(ends, int) else ends)
 
-    def reading(self, text: str, history: Sequence[str] = (), tokens: int = 0) -> Reading:
-        """What it reads of a text and the turns before it, where so many tokens are to be written after it."""
+    def reading(self, text: str, history: Sequence[str] = (), tokens: int = 0, system: str = "") -> Reading:
+        """What it reads of a text and the turns before it, where so many tokens are to be written after it.
+
+        ``system`` is the system message; it is read where the tokenizer has a chat template.
+        """
         room = max(1, self._room if self.reads else self._room - min(tokens, self._room // 2))
         if self._render is None:
             ids: list[int] = self._words(text)["input_ids"] or [self._words.bos_token_id or 0]
@@ -75,14 +78,18 @@ class HuggingFaceWriter:
         render = self._render
         return Reading(
             *fitted(
-                [*history, text], room, lambda turns: self._words(render(turns), add_special_tokens=False)["input_ids"]
+                [*history, text],
+                room,
+                lambda turns: self._words(render(turns, system), add_special_tokens=False)["input_ids"],
             )
         )
 
-    def generate(self, text: str, sampling: Sampling | None = None, history: Sequence[str] = ()) -> Iterator[Token]:
+    def generate(
+        self, text: str, sampling: Sampling | None = None, history: Sequence[str] = (), system: str = ""
+    ) -> Iterator[Token]:
         """The tokens that follow a text, answer it, or are written from it, as they come. Raises ConfigError, VictimError."""
         chosen = (sampling or Sampling()).check()
-        ids = self.reading(text, history, chosen.max_tokens).ids
+        ids = self.reading(text, history, chosen.max_tokens, system).ids
         writer = _Writer(self._model, ids, self._ends, reads=self.reads)
         speller = TokenSpeller(self._tokenizer, () if self.reads or self.remembers else ids, self._ends)
         for _, token in write(writer, [speller], chosen):

@@ -86,16 +86,23 @@ class LanguageModel:
         """Writes the model as Hugging Face has it; see ``aat_models.llama_layout``."""
         llama_layout.save(self.model, self.tokenizer, folder)
 
-    def prompt(self, text: str, history: Sequence[str] = ()) -> list[int]:
-        """The tokens a text is gone on from; see :meth:`reading`."""
-        return self.reading(text, history).ids
+    @property
+    def instructed(self) -> bool:
+        """Whether a system text can be told: to one with a chat template of others; our own are trained without."""
+        return self._render is not None
 
-    def reading(self, text: str, history: Sequence[str] = ()) -> Reading:
+    def prompt(self, text: str, history: Sequence[str] = (), system: str = "") -> list[int]:
+        """The tokens a text is gone on from; see :meth:`reading`."""
+        return self.reading(text, history, system).ids
+
+    def reading(self, text: str, history: Sequence[str] = (), system: str = "") -> Reading:
         """What the model reads of a text; of a dialogue with the turns before it, the oldest first.
 
         Turns that half of the context has no room for are left out, the oldest first; then the beginning of a text that all of
-        it has no room for. Raises InputError where there are turns but the model knows none.
+        it has no room for. Raises InputError where there are turns or a ``system`` text but the model knows none.
         """
+        if system and not self.instructed:
+            raise InputError("the model was trained without system texts", "leave out --system")
         context = self.model.shape.context
         if not self.dialogue:
             if history:
@@ -104,7 +111,7 @@ class LanguageModel:
             return Reading(ids[-context:], 0, max(0, len(ids) - context))
         if self._render is not None:
             render = self._render
-            return Reading(*fitted([*history, text], context // 2, lambda turns: self._special(render(turns))))
+            return Reading(*fitted([*history, text], context // 2, lambda turns: self._special(render(turns, system))))
         most = self.config.data.history if self.config is not None else 0
         left = max(0, len(history) - most) if most else 0  # where it was trained with some, it never read more
         spoken = [len(self.tokenizer.encode(turn)) + 1 for turn in (*history, text)]
@@ -129,18 +136,24 @@ class LanguageModel:
         start = self.tokenizer.number(BOS)
         return self.tokenizer.encode(_START) or [0 if start is None else start]
 
-    def generate(self, text: str, sampling: Sampling | None = None, history: Sequence[str] = ()) -> Iterator[Token]:
+    def generate(
+        self, text: str, sampling: Sampling | None = None, history: Sequence[str] = (), system: str = ""
+    ) -> Iterator[Token]:
         """The tokens that follow a text, or answer it, as they come. Raises ConfigError, InputError."""
-        for _, token in self.generate_many([text], sampling, [history]):
+        for _, token in self.generate_many([text], sampling, [history], system):
             yield token
 
     def generate_many(
-        self, texts: Sequence[str], sampling: Sampling | None = None, histories: Sequence[Sequence[str]] | None = None
+        self,
+        texts: Sequence[str],
+        sampling: Sampling | None = None,
+        histories: Sequence[Sequence[str]] | None = None,
+        system: str = "",
     ) -> Iterator[tuple[int, Token]]:
         """The tokens of several texts as they come, each with its text's place; every text as it would be alone."""
         chosen = (sampling or Sampling()).check()
         told = histories or [()] * len(texts)
-        prompts = [self.prompt(text, history) for text, history in zip(texts, told, strict=True)]
+        prompts = [self.prompt(text, history, system) for text, history in zip(texts, told, strict=True)]
         if not prompts:
             return
         writer = LlamaWriter(self.model, prompts, self.ends, self._never, chosen.max_tokens)
@@ -154,7 +167,7 @@ class LanguageModel:
         for text in texts:
             ids = self.tokenizer.encode(text, whole=self.config is None)
             for start in range(0, max(0, len(ids) - 1), self.model.shape.context):
-                window = torch.tensor(ids[start : start + self.model.shape.context + 1])
+                window = torch.tensor(ids[start : start + self.model.shape.context + 1], device=self.model.device)
                 total += float(F.cross_entropy(self.model(window[None, :-1])[0].float(), window[1:], reduction="sum"))
                 count += len(window) - 1
         return math.exp(min(total / count, 50.0)) if count else math.nan

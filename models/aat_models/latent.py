@@ -139,7 +139,7 @@ def _loss(predictor: Predictor, vector: Tensor) -> Tensor:
         logits = model.head(vector[None])
         return F.cross_entropy(logits, logits.argmax(-1))
     assert model.decoder is not None
-    ids = torch.tensor([[BOS, *_greedy_ids(predictor, vector.detach()[None]), EOS]])
+    ids = torch.tensor([[BOS, *_greedy_ids(predictor, vector.detach()[None]), EOS]], device=vector.device)
     return entropy(model.decoder(vector[None], ids[:, :-1])[0], ids[:, 1:])
 
 

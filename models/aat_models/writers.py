@@ -59,14 +59,14 @@ class DecoderWriter:
         self._state: State = decoder.begin(vectors, memory)
 
     def begin(self) -> Tensor:
-        return self.step(torch.full((len(self._vectors),), BOS))
+        return self.step(torch.full((len(self._vectors),), BOS, device=self._vectors.device))
 
     def step(self, ids: Tensor) -> Tensor:
         logits, self._state = self._decoder(self._vectors, ids[:, None], self._state)
         return logits[:, 0]
 
     def keep(self, rows: Sequence[int]) -> None:
-        chosen = torch.tensor(rows)
+        chosen = torch.tensor(rows, device=self._vectors.device)
         self._vectors = self._vectors[chosen]
         self._state = self._decoder.rows(self._state, chosen)
 
@@ -95,7 +95,7 @@ class LlamaWriter:
         room: int = 64,
     ) -> None:
         self._model = model
-        if not model.training:
+        if not model.training and model.device.type == "cpu":
             model.lay_out(len(prompts))
         self._context = model.shape.context
         self._texts = [list(prompt[-self._context :]) for prompt in prompts]
@@ -118,7 +118,7 @@ class LlamaWriter:
 
     def keep(self, rows: Sequence[int]) -> None:
         self._texts = [list(self._texts[row]) for row in rows]
-        self._cache.keep(torch.tensor(rows))
+        self._cache.keep(torch.tensor(rows, device=self._model.device))
 
     def seen(self) -> list[list[int]]:
         return self._whole
@@ -126,12 +126,13 @@ class LlamaWriter:
     def _read(self) -> Tensor:
         """All texts from their beginning, padded in front."""
         longest = max(map(len, self._texts))
-        starts = torch.tensor([longest - len(text) for text in self._texts])
-        block = torch.zeros(len(self._texts), longest, dtype=torch.long)
-        for row, text in enumerate(self._texts):
-            block[row, longest - len(text) :] = torch.tensor(text)
-        padded = starts if bool(starts.any()) else None
+        before = [longest - len(text) for text in self._texts]
+        rows = [[0] * gap + text for gap, text in zip(before, self._texts, strict=True)]
+        block = torch.tensor(rows, device=self._model.device)
+        padded = torch.tensor(before, device=self._model.device) if any(before) else None
         weight = self._model.tokens.weight
         room = min(longest + self._room, max(self._context, longest))
-        self._cache = Cache(self._model.shape, len(block), room, starts=padded, dtype=weight.dtype)
+        self._cache = Cache(
+            self._model.shape, len(block), room, starts=padded, dtype=weight.dtype, device=weight.device
+        )
         return self._model(block, self._cache, last=True)

@@ -12,13 +12,17 @@ import torch
 from toy import config, data, texts
 
 from aat_datasets.batching import pad
+from aat_datasets.subwords import TextTokenizer
 from aat_models import devices
 from aat_models.adversaries.surface import SYNONYMS
 from aat_models.certification import text_margins
 from aat_models.checkpoint import Meta
 from aat_models.config import ADVERSARIES, BOUNDED, ENCODERS
 from aat_models.events import Done, Resumed, Started, Step
+from aat_models.language_model import LanguageModel
+from aat_models.llama import Llama, Shape
 from aat_models.predictor import Predictor
+from aat_models.sampling import Sampling
 from aat_models.training import CheckpointDue, Training
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that torch can use")
@@ -122,3 +126,41 @@ def test_a_model_answers_alike_on_both(encoder: str) -> None:
             answers[device].append(margins)
     for one, two in zip(answers["cpu"], answers["cuda"], strict=True):
         assert np.allclose(one, two, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("sampling", [Sampling(max_tokens=8), Sampling(greedy=False, seed=3), Sampling(beams=3)])
+def test_a_decoder_writes_alike_on_both(sampling: Sampling) -> None:
+    chosen = config(
+        model__decoder="lstm", train__stages="encoder,decoder", train__epochs=1.0, train__decoder_epochs=2.0,
+        train__device="cpu",
+    )  # fmt: skip
+    corpus = data(True)
+    training = Training(chosen, corpus)
+    list(training.events())
+    predictor = Predictor(
+        training.model.double(), chosen, corpus.table, corpus.output, corpus.lexicon,
+        Meta(step=1, labels=corpus.labels),
+    )  # fmt: skip
+    found = texts(6, 9)[0]
+    written = {}
+    for device in ("cpu", "cuda"):
+        predictor.to(devices.choose(device))
+        written[device] = [(place, token.text) for place, token in predictor.generate_many(found, sampling)]
+    assert written["cuda"] == written["cpu"] and written["cpu"]
+
+
+def test_a_language_model_writes_alike_on_both() -> None:
+    tokenizer = TextTokenizer.train("characters", ["the quick brown fox"])
+    torch.manual_seed(0)
+    shape = Shape(vocabulary=tokenizer.size, width=24, layers=2, heads=4, key_heads=2, head=6, inner=32, context=16)
+    written = {}
+    weights = Llama(shape).double()
+    for device in ("cpu", "cuda"):
+        made = Llama(shape).double()
+        made.load_state_dict(weights.state_dict())
+        model = LanguageModel(made.to(devices.choose(device)), tokenizer, [])
+        written[device] = [
+            (place, token.text)
+            for place, token in model.generate_many(["the", "quick fox"], Sampling(greedy=False, max_tokens=24, seed=3))
+        ]
+    assert written["cuda"] == written["cpu"]

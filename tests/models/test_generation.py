@@ -80,6 +80,24 @@ def test_texts_side_by_side_are_those_written_alone(kind: str, context: int) -> 
     assert len(lengths) > 1 or sampling.beams > 1  # texts end at different times
 
 
+@pytest.mark.parametrize("kind", SAMPLINGS)
+def test_every_tensor_of_writing_is_made_where_the_model_is(kind: str) -> None:
+    """A tensor made without a device lands on "meta", which computes nothing and mixes with no other."""
+    model, table = model_of(16, ends="aeiou "), WordTable.of(["we", "will", "help"])
+    torch.manual_seed(0)
+    settings = {"model.decoder": "gru", "model.latent": 6, "model.decoder_hidden": 8, "model.decoder_embedding": 5}
+    made, vectors = decoders.build(table.size, apply(Config(), settings).model).eval(), torch.randn(3, 6)
+
+    def told() -> tuple[list[tuple[int, Token]], list[tuple[int, Token]]]:
+        with torch.no_grad():
+            words = write(DecoderWriter(made, vectors), [WordSpeller(table) for _ in vectors], SAMPLINGS[kind])
+            return list(model.generate_many(PROMPTS, SAMPLINGS[kind])), list(words)
+
+    wanted = told()
+    with torch.device("meta"):
+        assert told() == wanted
+
+
 @pytest.mark.parametrize("decoder", decoders.DECODERS)
 @pytest.mark.parametrize("kind", SAMPLINGS)
 def test_decoders_write_the_same_side_by_side(decoder: str, kind: str) -> None:

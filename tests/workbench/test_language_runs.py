@@ -122,6 +122,13 @@ def test_what_does_not_remember_says_so(
         list(open_target("verse").generate("two", Sampling(), ["one", "two"]))
 
 
+@pytest.mark.parametrize("run", ["answers", "verse"])
+def test_a_run_refuses_a_system_text(place: Path, run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["generate", run, "--prompt", "two", "--system", "be brief", "--max-tokens", "3"])
+    assert ended.value.code == 2 and f"{run} takes no system text" in capsys.readouterr().err
+
+
 def test_it_writes_and_does_nothing_else(place: Path) -> None:
     target = open_target("verse")
     with pytest.raises(VictimError, match="no label head"):
@@ -241,6 +248,10 @@ def test_a_chat_is_told_as_the_tokenizer_s_own_template_has_it(kind: str, tmp_pa
     answer = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=8)
     text = "".join(token.text for token in target.generate("fox", Sampling(max_tokens=8), ["the", "quick"]))
     assert text == tokenizer.decode(answer[0, ids.shape[1] :].tolist())
+    told = "".join(token.text for token in target.generate("fox", Sampling(max_tokens=8), system="the fox"))
+    ids = torch.tensor([words("s: the fox[EOS]u: fox[EOS]a: ", add_special_tokens=False)["input_ids"]])
+    answer = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=8)
+    assert target.instructed and told == tokenizer.decode(answer[0, ids.shape[1] :].tolist())
     (told,) = target.left_out("fox", ["the quick", "brown fox"] * 9)
     assert told.startswith("the model reads the last ") and told.endswith("of the 18 turns before")
     none, cut = target.left_out("fox" * 16_666, ["the", "quick"])

@@ -200,6 +200,7 @@ class Engine:
             "has_head": target.has_head,
             "has_decoder": target.has_decoder,
             "remembers": target.remembers,
+            "instructed": target.instructed,
             "surface": target.surface_name,
         }
 
@@ -240,7 +241,7 @@ class Engine:
 
     def _generate(self, params: protocol.Generate) -> Work:
         target = self._target(params.target)
-        return (yield from generate(target, params.prompt, params, params.history))
+        return (yield from generate(target, params.prompt, params, params.history, params.system))
 
     def _latent(self, params: protocol.Latent) -> Work:
         from aat_workbench.latent_view import look
@@ -260,13 +261,13 @@ def _recipes() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def generate(target: Target, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Work:
+def generate(target: Target, prompt: str, sampling: Sampling, history: Sequence[str] = (), system: str = "") -> Work:
     """Tokens one by one, before them what the model does not read; returns ``{text, tokens, tokens_per_second, logprob}``."""
     text, tokens, logprob = "", 0, 0.0
     seconds = 0.0
-    if left := target.left_out(prompt, history):
+    if left := target.left_out(prompt, history, system):
         yield [Notice(message=told, level="warning") for told in left]
-    writing = target.generate(prompt, sampling, history)
+    writing = target.generate(prompt, sampling, history, system)
     while True:
         began = time.perf_counter()
         token = next(writing, None)

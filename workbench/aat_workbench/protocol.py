@@ -141,11 +141,13 @@ class Evaluate(EvaluationRequest, kw_only=True, forbid_unknown_fields=True):
 
 
 class Generate(Sampling, kw_only=True, forbid_unknown_fields=True):
-    """``history``: the turns before the prompt, the oldest first, for a target that ``remembers``."""
+    """``history``: the turns before the prompt, the oldest first, for a target that ``remembers``; ``system``: the system
+    text, for one that is ``instructed``."""
 
     target: str
     prompt: str
     history: list[str] = msgspec.field(default_factory=lambda: list[str]())
+    system: str = ""
 
 
 class Latent(_Params):

@@ -51,6 +51,7 @@ class Target:
         attacks: the folder that keeps its attacks.
         labels, step, has_head, has_decoder: of the model.
         remembers: it answers a turn of a dialogue, and reads what was said before.
+        instructed: it takes a system text as well.
         turns: how many turns before a text it was trained to read.
         dataset: the dataset it was trained on; empty where that is not known.
         lexicon: the synonyms saved with it; None where there are none.
@@ -72,6 +73,7 @@ class Target:
         self.has_head = True
         self.has_decoder = False
         self.remembers = False
+        self.instructed = False
         self.turns = 0
         self.dataset = ""
         self.lexicon: Lexicon | None = None
@@ -108,6 +110,12 @@ class Target:
         """Answer from ``cpu`` or ``cuda``; ``auto`` takes a GPU where there is one.
 
         A trained run without a decoder does; all others stay where they are. Raises ConfigError where there is no GPU.
+        """
+
+    def write_on(self, device: str) -> None:
+        """Write from ``cpu`` or ``cuda``; ``auto`` takes a GPU where there is one.
+
+        Runs do; what comes from elsewhere stays where it is. Raises ConfigError where there is no GPU.
         """
 
     def words(self, text: str) -> list[str]:
@@ -161,10 +169,12 @@ class Target:
         """The model whose fixed-length vectors can be looked into; None for all targets but trained runs."""
         return None
 
-    def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
+    def generate(
+        self, prompt: str, sampling: Sampling, history: Sequence[str] = (), system: str = ""
+    ) -> Iterator[Token]:
         """Writes text from the prompt; ``history`` are the turns before it, for a target that remembers.
 
-        Raises InputError where the model writes no text, or knows no turns.
+        Raises InputError where the model writes no text, knows no turns, or takes no ``system`` text.
         """
         raise InputError(
             f"{self.name} has no decoder, so it cannot generate text",
@@ -179,9 +189,14 @@ class Target:
             for token in self.generate(prompt, sampling, history):
                 yield place, token
 
-    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+    def left_out(self, prompt: str, history: Sequence[str] = (), system: str = "") -> list[str]:
         """What of a prompt and the turns before it the model will not read, a sentence each; nothing where it reads all."""
         return []
+
+    def no_system(self, system: str) -> None:
+        """Raises InputError where there is a system text."""
+        if system:
+            raise InputError(f"{self.name} takes no system text: it was trained without", "leave out --system")
 
     def only_turn(self, history: Sequence[str]) -> None:
         """Raises InputError where there are turns before the one at hand."""
@@ -248,6 +263,11 @@ class _RunTarget(Target):
         if not self.has_decoder:
             self._predictor.to(devices.choose(device))
 
+    def write_on(self, device: str) -> None:
+        from aat_models import devices
+
+        self._predictor.to(devices.choose(device))
+
     def attribute(self, text: str, method: str = "") -> tuple[list[str], list[float]]:
         self.require_head()
         if method == "integrated":
@@ -276,14 +296,17 @@ class _RunTarget(Target):
     def survive_ball(self, texts: Sequence[Sequence[str]], labels: Sequence[int], epsilon: float) -> list[bool] | None:
         return self._predictor.survive_ball(texts, labels, epsilon) if self.has_head else None
 
-    def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
+    def generate(
+        self, prompt: str, sampling: Sampling, history: Sequence[str] = (), system: str = ""
+    ) -> Iterator[Token]:
         if not self.has_decoder:
             return super().generate(prompt, sampling)
+        self.no_system(system)
         if not self.remembers:
             self.only_turn(history)
         return self._predictor.generate(prompt, sampling.check(), history)
 
-    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
+    def left_out(self, prompt: str, history: Sequence[str] = (), system: str = "") -> list[str]:
         if self.remembers and (read := self._predictor.words_in(prompt, history).count(TURN)) < len(history):
             return [reads_of(read, len(history))]
         count, most = len(self._predictor.pipeline.words(prompt)), self._predictor.config.data.max_words

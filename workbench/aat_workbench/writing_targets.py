@@ -48,7 +48,17 @@ def of_folder(name: str, attacks: Path) -> Target | None:
     return WritingTarget(name, attacks, folder) if writes_text(config) else None
 
 
-class LanguageTarget(Target):
+class _Writes(Target):
+    """Asked for what it cannot be told, it says so."""
+
+    def _check(self, history: Sequence[str], system: str) -> None:
+        if not self.remembers:
+            self.only_turn(history)
+        if not self.instructed:
+            self.no_system(system)
+
+
+class LanguageTarget(_Writes):
     """A model that goes on with a text, or answers a turn."""
 
     def __init__(self, name: str, identity: str, attacks: Path, model: LanguageModel) -> None:
@@ -56,18 +66,24 @@ class LanguageTarget(Target):
         self._model = model
         self.step = model.step
         self.has_head, self.has_decoder, self.remembers = False, True, model.dialogue
+        self.instructed = model.instructed
         if model.config is not None:
             self.dataset, self.turns = model.config.data.dataset, model.config.data.history
 
-    def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
-        if not self.remembers:
-            self.only_turn(history)
-        return self._model.generate(prompt, sampling.check(), history)
+    def write_on(self, device: str) -> None:
+        from aat_models import devices
 
-    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
-        if not self.remembers:
-            self.only_turn(history)
-        return _told(self._model.reading(prompt, history), len(history))
+        self._model.model.to(devices.choose(device))
+
+    def generate(
+        self, prompt: str, sampling: Sampling, history: Sequence[str] = (), system: str = ""
+    ) -> Iterator[Token]:
+        self._check(history, system)
+        return self._model.generate(prompt, sampling.check(), history, system)
+
+    def left_out(self, prompt: str, history: Sequence[str] = (), system: str = "") -> list[str]:
+        self._check(history, system)
+        return _told(self._model.reading(prompt, history, system), len(history))
 
     def generate_many(
         self, prompts: Sequence[str], sampling: Sampling, histories: Sequence[Sequence[str]] | None = None
@@ -88,7 +104,7 @@ def _told(read: Reading, turns: int) -> list[str]:
     return told
 
 
-class WritingTarget(Target):
+class WritingTarget(_Writes):
     """A Hugging Face model that writes and is no LLaMA."""
 
     def __init__(self, name: str, attacks: Path, folder: Path) -> None:
@@ -97,14 +113,17 @@ class WritingTarget(Target):
         super().__init__(name, name, attacks, _NoVictim(name))
         self._writer = HuggingFaceWriter(folder)
         self.has_head, self.has_decoder, self.remembers = False, True, self._writer.remembers
+        self.instructed = self.remembers
 
-    def generate(self, prompt: str, sampling: Sampling, history: Sequence[str] = ()) -> Iterator[Token]:
-        if not self.remembers:
-            self.only_turn(history)
-        return self._writer.generate(prompt, sampling.check(), history)
+    def generate(
+        self, prompt: str, sampling: Sampling, history: Sequence[str] = (), system: str = ""
+    ) -> Iterator[Token]:
+        self._check(history, system)
+        return self._writer.generate(prompt, sampling.check(), history, system)
 
-    def left_out(self, prompt: str, history: Sequence[str] = ()) -> list[str]:
-        return _told(self._writer.reading(prompt, history), len(history))
+    def left_out(self, prompt: str, history: Sequence[str] = (), system: str = "") -> list[str]:
+        self._check(history, system)
+        return _told(self._writer.reading(prompt, history, system=system), len(history))
 
 
 class _NoVictim:

@@ -139,6 +139,7 @@ class FakeSession:
         self.hold: int | None = None
         self.decoder = True
         self.remembers = False
+        self.instructed = False
         self.told: list[str] = []
         self.fail: VictimError | None = None
         self.labels = LABELS
@@ -156,7 +157,7 @@ class FakeSession:
         if method == "load":
             return {
                 "target": params["target"], "labels": self.labels, "step": 1200, "has_head": True,
-                "has_decoder": self.decoder, "remembers": self.remembers, "surface": "dataset",
+                "has_decoder": self.decoder, "remembers": self.remembers, "instructed": self.instructed, "surface": "dataset",
             }  # fmt: skip
         if method == "predict":
             words = [text.split(" ") for text in params["texts"]]

@@ -12,10 +12,11 @@ from aat_workbench.tui.app import WorkbenchApp
 from aat_workbench.tui.messages import AttackTarget, ProbeText
 from aat_workbench.tui.screens.adversarial import AdversarialPane
 from aat_workbench.tui.screens.probing import DEBOUNCE
+from aat_workbench.tui.widgets.field import Choice
 
 from ..fixed_run import make_runs
 from .pane_session import FakeSession
-from .shell_support import screen_text, sees, until
+from .shell_support import check_cells, screen_text, sees, until
 
 SIZE = (120, 40)
 
@@ -59,6 +60,32 @@ async def test_an_attack_fills_the_table_and_tells_which_word_broke_the_model(tm
     assert asked == {
         "target": "builtin:tiny", "recipe": "greedy", "surface": "words", "n": 50, "budget": 0.3, "save": False,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(80, 24), SIZE, (200, 50)])
+async def test_what_a_model_writes_can_be_the_goal_where_it_writes(tmp_path, size):
+    make_runs(tmp_path)
+    config = tmp_path / "sst2-bilstm-none-1" / "config.toml"
+    config.write_text(config.read_text().replace('decoder = "none"', 'decoder = "lstm"'))
+    session = FakeSession()
+    async with app_on(tmp_path, session).run_test(size=size) as pilot:
+        pane = pane_of(pilot.app)
+        goal = pane.query_one("#goal", Choice)
+        await until(pilot, lambda: pane.controls.target)
+        for target, chosen in (
+            ("sst2-bilstm-none-1@step-7", "meaning"),
+            ("sst2-bilstm-none-1", ""),
+            ("builtin:tiny", "meaning"),
+        ):
+            pane.controls.target = target
+            await until(pilot, lambda shown=target != "builtin:tiny": bool(goal.region) == shown)
+            check_cells(pilot.app)
+            assert goal.region.right <= size[0]
+            goal.set(chosen)
+            count = len(session.asked("attack"))
+            pane.action_attack()
+            await until(pilot, lambda count=count: len(session.asked("attack")) > count and not pane.attacking)
+    assert [call.get("goal") for call in session.asked("attack")] == ["meaning", None, None]
 
 
 async def test_an_attack_can_be_stopped_and_keeps_what_it_found(tmp_path):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from textual.events import Paste
+from textual.screen import Screen
 from textual.widgets import Input, Select
 
 from aat_datasets.errors import EngineError
 from aat_workbench.tui.app import WorkbenchApp
+from aat_workbench.tui.exporting import write_transcript
 from aat_workbench.tui.messages import GenerateFrom
 from aat_workbench.tui.screens.adversarial import AdversarialPane
 from aat_workbench.tui.screens.generate import GeneratePane
 from aat_workbench.tui.widgets.field import Choice
 from aat_workbench.tui.widgets.latent import LatentBox, Slider
+from aat_workbench.tui.widgets.sampling import BRIEF
 
 from ..fixed_run import make_runs
 from .pane_session import REPLY, FakeSession
@@ -247,6 +251,37 @@ async def test_a_chat_remembers_the_turns_from_where_it_began(tmp_path):
     ]  # fmt: skip
 
 
+async def test_a_chat_has_a_system_text_where_the_model_takes_one(tmp_path):
+    session = FakeSession()
+    session.remembers = session.instructed = True
+    async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
+        pane = await said(pilot, ["before the chat"])
+        await pilot.press("escape", "s")
+        await sees(pilot, "the turns from here on are remembered", "what the model is told before")
+        await pilot.press(*"be [b]", "enter")
+        assert pane.prompt.has_focus
+        await said(pilot, ["one"])
+        pane.query_one("#preset", Choice).set("brief")
+        await sees(pilot, BRIEF)
+        await said(pilot, ["two"])
+        session.instructed = False
+        pane.query_one("#target", Choice).set("")
+        pane.receive(GenerateFrom("another"))
+        await said(pilot, ["three"])
+        await sees(pilot, "takes no system text")
+        check_cells(pilot.app)
+        await pilot.press("escape", "c")
+        await said(pilot, ["after"])
+        for name in ("talk.md", "talk.jsonl"):
+            write_transcript(tmp_path / name, pane.transcript.turns)
+    assert [call.get("system") for call in session.asked("generate")] == [None, "be [b]", BRIEF, None, None]
+    turns = [json.loads(line) for line in (tmp_path / "talk.jsonl").read_text().splitlines()]
+    assert [turn.get("system") for turn in turns] == [None, "be [b]", BRIEF, BRIEF, None]
+    plain = (tmp_path / "talk.md").read_text()
+    assert plain.count("*system:* ") == 2 and plain.index("be [b]") < plain.index("> one")
+    assert plain.index("*no system text*") < plain.index("> after")
+
+
 async def test_a_model_that_reads_one_text_is_told_the_last_turn_alone(tmp_path):
     session = FakeSession()
     async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
@@ -298,3 +333,75 @@ async def test_a_transcript_is_written_to_a_file(tmp_path):
     (turn,) = [json.loads(line) for line in (tmp_path / "talk.jsonl").read_text().splitlines()]
     assert turn["prompt"].startswith("where is [b]it[/b]") and turn["replies"][0]["text"] == "".join(REPLY)
     assert turn["replies"][0]["tokens_per_second"] == 42.0
+
+
+async def said(pilot, texts: list[str]) -> GeneratePane:
+    """The pane after these turns were sent and answered."""
+    pane = pilot.app.query_one(GeneratePane)
+    for count, text in enumerate(texts, len(pane.transcript.turns) + 1):
+        await send(pilot, text)
+        await until(pilot, lambda count=count: not pane.writing and len(pane.transcript.turns) == count)
+    return pane
+
+
+async def test_a_turn_has_nothing_laid_out_anew_however_long_the_chat(tmp_path, monkeypatch):
+    laid: list[object] = []
+    lay = Screen._refresh_layout
+
+    def count(self: Screen, *args: object, **named: object) -> None:
+        laid.append(self)
+        lay(self, *args, **named)  # pyright: ignore[reportArgumentType]
+
+    session = FakeSession()
+    async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
+        pane = await said(pilot, [f"turn {number}" for number in range(12)])
+        assert pane.transcript.max_scroll_y > 0
+        monkeypatch.setattr(Screen, "_refresh_layout", count)
+        await send(pilot, "another")
+        await until(pilot, lambda: not pane.writing and len(pane.transcript.turns) == 13)
+        await sees(pilot, "› another", "Tokens · A builtin:tiny")
+        assert laid == []
+
+
+async def test_a_stop_is_on_the_screen_before_the_engine_has_heard_of_it(tmp_path):
+    session = FakeSession()
+    session.hold = 3
+    heard = asyncio.Event()
+    async with app_on(tmp_path, session).run_test(size=SIZE) as pilot:
+        pane = await send(pilot, "hello")
+        await sees(pilot, "we can send")
+        close = session.streams[0].aclose
+
+        async def slow() -> None:
+            await heard.wait()
+            await close()
+
+        session.streams[0].aclose = slow
+        await pilot.press("escape")
+        await sees(pilot, "stopped · 3 tokens")
+        assert not session.streams[0].closed and not pane.writing
+        heard.set()
+        await until(pilot, lambda: session.streams[0].closed)
+
+
+async def test_the_transcript_goes_along_with_a_reply_unless_it_was_scrolled_away(tmp_path):
+    session = FakeSession()
+    async with app_on(tmp_path, session).run_test(size=(80, 24)) as pilot:
+        pane = await said(pilot, [f"turn {number} " + "where is my parcel " * 8 for number in range(6)])
+        transcript = pane.transcript
+        assert transcript.scroll_y == transcript.max_scroll_y > 0
+        session.hold = 3
+        await send(pilot, "last")
+        await sees(pilot, "we can send▌")
+        transcript.scroll_to(y=0, animate=False)
+        await pilot.press("escape")
+        await until(pilot, lambda: not pane.writing)
+        assert transcript.scroll_y == 0
+        await sees(pilot, "› turn 0")
+        transcript.scroll_end(animate=False, immediate=True)
+        for size in ((200, 50), (60, 16), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            assert transcript.scroll_y == transcript.max_scroll_y
+            await sees(pilot, "    we can send  ")
+            check_cells(pilot.app)

@@ -13,7 +13,7 @@ import typer
 from aat_datasets.errors import InputError
 from aat_models.events import Event, Notice, Token
 from aat_workbench.cli.hosting import OnHost
-from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
+from aat_workbench.cli.output import Device, Json, Quiet, emit, print_table, say
 from aat_workbench.cli.probe import given_texts
 from aat_workbench.terminal import visible
 
@@ -63,11 +63,15 @@ def generate(
     chat: Annotated[
         bool, typer.Option("--chat", help="each line is a turn, answered at once; a language model reads those before")
     ] = False,
+    system: Annotated[
+        str, typer.Option("--system", help="the system text, for a model whose chat template has a place for one")
+    ] = "",
     measured: Annotated[
         int, typer.Option("--measure", min=0, help="answer this many texts of a dataset, and compare: BLEU, chrF")
     ] = 0,
     dataset: Annotated[str, typer.Option("--dataset", help="with --measure; default: what it was trained on")] = "",
     split: Annotated[str, typer.Option("--split", help="with --measure")] = "test",
+    device: Device = "cpu",
     json: Json = False,
     quiet: Quiet = False,
     host: OnHost = "",
@@ -77,6 +81,8 @@ def generate(
 
     if measured and (prompt is not None or chat or stream):
         raise InputError("--measure answers a dataset's texts", "leave out --prompt, --chat and --stream")
+    if measured and system:
+        raise InputError("--measure tells no system text", "leave out --system")
     prompts = _turns(prompt) if chat or measured else given_texts([prompt] if prompt is not None else None)
     drawn = any(setting is not None for setting in (temperature, top_k, top_p, min_p, typical, seed))
     sampling = Sampling(
@@ -92,17 +98,19 @@ def generate(
         stop=stop or [],
         seed=seed or 0,
     ).check()
+    if host and device != "cpu":
+        raise InputError("--device is not to be had with --host", "the engine there writes from its CPU")
     if measured:
         if host:
             raise InputError("--measure is not to be had with --host", "run it there")
-        _measure(target, sampling, dataset, split, measured, json=json, quiet=quiet)
+        _measure(target, sampling, device, dataset, split, measured, json=json, quiet=quiet)
         return
-    with _writer(host, target, sampling, quiet=quiet) as (write, remembers):
+    with _writer(host, target, sampling, device, quiet=quiet) as (write, remembers):
         if chat and not remembers:
             say(f"{target} answers each line by itself: it does not read what was said before", quiet=quiet)
         history: list[str] = []
         for text in prompts:
-            summary = _written(write(text, history), stream=(stream or chat) and not json, quiet=quiet)
+            summary = _written(write(text, history, system), stream=(stream or chat) and not json, quiet=quiet)
             if chat and remembers:
                 history += [text, summary["text"]]
             if json:
@@ -114,8 +122,8 @@ def generate(
 
 @contextmanager
 def _writer(
-    host: str, target: str, sampling: Sampling, *, quiet: bool
-) -> Generator[tuple[Callable[[str, Sequence[str]], Writing], bool], None, None]:
+    host: str, target: str, sampling: Sampling, device: str, *, quiet: bool
+) -> Generator[tuple[Callable[[str, Sequence[str], str], Writing], bool], None, None]:
     """Writes from a prompt and the turns before it, here or on another host; and whether it reads those turns."""
     if host:
         from aat_workbench.cli.hosting import there
@@ -123,7 +131,10 @@ def _writer(
 
         with there(host, quiet=quiet) as connection:
             remembers = bool(connection.call("load", target=target).get("remembers"))
-            yield lambda prompt, history: writing(connection, target, prompt, sampling, history), remembers
+            yield (
+                lambda prompt, history, system: writing(connection, target, prompt, sampling, history, system),
+                remembers,
+            )
         return
     from aat_workbench.engine import generate as generating
     from aat_workbench.targets import open_target
@@ -131,16 +142,20 @@ def _writer(
 
     os.environ.update(thread_settings())
     opened = open_target(target)
-    yield lambda prompt, history: generating(opened, prompt, sampling, history), opened.remembers
+    opened.write_on(device)
+    yield lambda prompt, history, system: generating(opened, prompt, sampling, history, system), opened.remembers
 
 
-def _measure(target: str, sampling: Sampling, dataset: str, split: str, n: int, *, json: bool, quiet: bool) -> None:
+def _measure(
+    target: str, sampling: Sampling, device: str, dataset: str, split: str, n: int, *, json: bool, quiet: bool
+) -> None:
     from aat_workbench.targets import open_target
     from aat_workbench.threads import thread_settings
     from aat_workbench.writing_measures import measure
 
     os.environ.update(thread_settings())
     opened = open_target(target)
+    opened.write_on(device)
     for found in measure(opened, sampling, dataset=dataset, split=split, n=n, seed=sampling.seed):
         if isinstance(found, tuple):
             say(f"answered {found[0]} of {found[1]}", quiet=quiet or json)

@@ -81,11 +81,13 @@ def probing(connection: Connection, target: str, text: str, request: AttackReque
 
 
 def generating(
-    connection: Connection, target: str, prompt: str, sampling: Sampling, history: Sequence[str] = ()
+    connection: Connection, target: str, prompt: str, sampling: Sampling, history: Sequence[str] = (), system: str = ""
 ) -> Generator[list[Event], None, Any]:
     """The tokens of one reply as they come; the generator's value is its summary."""
     settings = msgspec.to_builtins(sampling)
-    happening = connection.events("generate", target=target, prompt=prompt, history=list(history), **settings)
+    happening = connection.events(
+        "generate", target=target, prompt=prompt, history=list(history), system=system, **settings
+    )
     for event in happening:
         if isinstance(event, Token | Notice):
             yield [event]

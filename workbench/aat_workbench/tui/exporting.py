@@ -74,7 +74,11 @@ def write_transcript(path: Path, turns: Sequence[Turn]) -> None:
     from ..report.escaping import markdown
 
     parts: list[str] = []
+    system = ""
     for turn in turns:
+        if turn.system != system:
+            system = turn.system
+            parts.append(f"*system:* {visible(system)}" if system else "*no system text*")
         parts.append(_quoted(turn.prompt))
         for reply in turn.replies:
             parts.append(f"**{reply.side}** {markdown(reply.target)} · {markdown(reply.settings)}")
@@ -96,7 +100,8 @@ def _turn(turn: Turn) -> dict[str, object]:
         }
         for reply in turn.replies
     ]  # fmt: skip
-    return {"prompt": turn.prompt, "replies": replies}
+    system = {"system": turn.system} if turn.system else {}
+    return {**system, "prompt": turn.prompt, "replies": replies}
 
 
 def write_text(path: Path, content: str) -> None:

@@ -24,9 +24,11 @@ from ..widgets.bars import ProbabilityBars, decimal
 from ..widgets.heat import TokenFlow
 from ..widgets.latent import LatentBox, Slider
 from ..widgets.painted import clip
+from ..widgets.probe import TextInput
 from ..widgets.prompt import PromptInput
-from ..widgets.replies import Reply, Transcript, shown, token_words
+from ..widgets.replies import Reply, Turn, shown
 from ..widgets.sampling import SamplingControls
+from ..widgets.transcript import Transcript
 from .latent_looking import LatentLooking
 from .taking import Taking
 
@@ -51,6 +53,7 @@ class GeneratePane(Pane):
         Binding("r", "next_reply", "other reply", id="generate.reply"),
         Binding("l", "latent", "vector", id="generate.latent", tooltip="what lies around the prompt's vector"),
         Binding("c", "chat", "chat", id="generate.chat", tooltip="each prompt goes on from the turns before"),
+        Binding("s", "system", "system text", id="generate.system", tooltip="what the model is told before the chat"),
         Binding("e", "export", "export", id="generate.export"),
         Binding("t", "target", "choose model", id="generate.target"),
         Binding("x,escape", "stop", "stop", id="generate.stop", key_display="esc"),
@@ -64,12 +67,17 @@ class GeneratePane(Pane):
     GeneratePane #tokens-box { height: 40%; min-height: 6; }
     GeneratePane #tokens-box > Horizontal { height: 1fr; }
     GeneratePane #tokens { width: 3fr; height: 1fr; overflow-y: auto; margin: 0 1; }
-    GeneratePane #alternatives { width: 2fr; height: auto; margin-right: 1; }
+    GeneratePane #alternatives { width: 2fr; height: 1fr; margin-right: 1; }
     GeneratePane #alternatives-title { height: 1; color: $muted; }
+    GeneratePane #alternative-bars { height: 1fr; }
     GeneratePane #prompt-box { height: 3; padding: 0 1; }
     GeneratePane #prompt-box > Horizontal { height: 1; }
     GeneratePane #prompt-box .prompt { width: 2; color: $primary; text-style: bold; }
-    GeneratePane #prompt-box PromptInput { width: 1fr; background: transparent; padding: 0; }
+    GeneratePane #prompt-box Input { width: 1fr; background: transparent; padding: 0; }
+    GeneratePane #system-line { display: none; }
+    GeneratePane #system-line .name { width: 7; color: $muted; }
+    GeneratePane.-chat #system-line { display: block; }
+    GeneratePane.-chat #prompt-box { height: 4; }
     GeneratePane #latent-box { height: 60%; min-height: 8; display: none; }
     GeneratePane.-latent #tokens-box { display: none; }
     GeneratePane.-latent #latent-box { display: block; }
@@ -103,9 +111,13 @@ class GeneratePane(Pane):
                     yield ProbabilityBars(most=8, id="alternative-bars")
             with Vertical(id="latent-box", classes="box"):
                 yield LatentBox(id="latent")
-        with Vertical(id="prompt-box", classes="box"), Horizontal():
-            yield Static("›", classes="prompt", markup=False)
-            yield PromptInput(id="prompt")
+        with Vertical(id="prompt-box", classes="box"):
+            with Horizontal(id="system-line"):
+                yield Static("system", classes="name", markup=False)
+                yield TextInput(placeholder="what the model is told before the chat: s", id="system")
+            with Horizontal():
+                yield Static("›", classes="prompt", markup=False)
+                yield PromptInput(id="prompt")
 
     def on_mount(self) -> None:
         self.query_one("#transcript-box").border_title = Text(" Transcript ")
@@ -139,6 +151,10 @@ class GeneratePane(Pane):
         return self.query_one(PromptInput)
 
     @property
+    def system(self) -> TextInput:
+        return self.query_one("#system", TextInput)
+
+    @property
     def asking(self) -> Asking:
         if self._asking is None:
             self._asking = Asking(self.workbench.session)
@@ -168,6 +184,7 @@ class GeneratePane(Pane):
         yield PaneCommand("Vector", "Walk from the prompt to another text, or the way that hurts", self.action_latent)
         if self.writing:
             yield PaneCommand("Stop", "What was written is kept", self.action_stop)
+        yield PaneCommand("System text", "What the model is told before the chat", self.action_system)
         yield PaneCommand("Chat", "Go on from the turns before, or begin anew with every prompt", self.action_chat)
         if self.transcript.replies:
             yield PaneCommand("Export the transcript", "Markdown to read, JSONL for a program", self.action_export)
@@ -188,24 +205,29 @@ class GeneratePane(Pane):
             return
         models = [("A", self.controls.target), ("B", self.controls.other)]
         told_settings = self.controls.told()
+        system = self.system.text.strip() if self.chatting else ""
         histories = {side: self._history(side) for side, _ in models}
         replies = [Reply(side, target, event.text, told_settings) for side, target in models if target]
         self.prompt.remember(event.text)
         self._live = list(replies)
-        self.transcript.add(event.text, replies)
+        self.transcript.add(Turn(event.text, replies, system))
         self._show_reply(replies[0])
         assert self._redraw is not None
         self._redraw.resume()
         for reply in replies:
-            self.run_worker(self._write(reply, params, histories[reply.side]), group="generate")
+            self.run_worker(self._write(reply, params, histories[reply.side], system), group="generate")
 
-    async def _write(self, reply: Reply, params: dict[str, Any], history: list[str]) -> None:
+    async def _write(self, reply: Reply, params: dict[str, Any], history: list[str], system: str) -> None:
         ended = "stopped"
         try:
             loaded = await self.asking.load(reply.target)
             if history and not loaded.get("remembers"):
                 history = []
                 reply.settings += ", reads this turn alone"
+            if system and loaded.get("instructed"):
+                params = {**params, "system": system}
+            elif system:
+                reply.settings += ", takes no system text"
             if not loaded.get("has_decoder"):
                 reply.problem = (
                     f"{reply.target} has no decoder: it was trained to classify, so it cannot write. "
@@ -233,12 +255,12 @@ class GeneratePane(Pane):
             reply.problem = told(error)
             ended = "failed"
         finally:
-            reply.state = ended
-            self._ended(reply)
+            if reply in self._live:
+                reply.state = ended
+                self._ended(reply)
 
     def _ended(self, reply: Reply) -> None:
-        if reply in self._live:
-            self._live.remove(reply)
+        self._live.remove(reply)
         if not self.is_attached:
             return
         self._grown.append(reply)
@@ -249,7 +271,12 @@ class GeneratePane(Pane):
     def action_stop(self) -> None:
         """Stop the replies on their way; what was written stays."""
         if self.writing:
+            for reply in list(self._live):  # on the screen first: what the engine does meanwhile is nothing to wait for
+                reply.state = "stopped"
+                self._ended(reply)
             self.workers.cancel_group(self, "generate")
+        elif self.system.has_focus:
+            self.focus_on(self.prompt)
         elif self.prompt.has_focus:
             self.focus_on(self.query_one(Slider) if self.has_class("-latent") else self.tokens)
 
@@ -265,13 +292,14 @@ class GeneratePane(Pane):
     def _show_reply(self, reply: Reply) -> None:
         same = reply is self._shown
         self._shown = reply
-        self.tokens.show(token_words(reply), NO_TOKENS)
+        self.tokens.show(reply.words, NO_TOKENS)
         if not same:
             self.tokens.cursor = -1
         elif self.tokens.cursor >= 0:
             self._show_alternatives(self.tokens.cursor)
-        title = Text(f" Tokens · {reply.side} {clip(reply.target, 32)} ")
-        self.query_one("#tokens-box").border_title = title
+        if not same:
+            title = Text(f" Tokens · {reply.side} {clip(reply.target, 32)} ")
+            self.query_one("#tokens-box").border_title = title
         if reply.tokens and reply.state != "writing" and self.tokens.cursor < 0:
             self.tokens.cursor = 0
 
@@ -286,12 +314,12 @@ class GeneratePane(Pane):
         )
         tokens = self._shown.tokens if self._shown is not None else []
         if not 0 <= index < len(tokens):
-            title.update("")
+            title.update("", layout=False)
             bars.clear()
             return
         token = tokens[index]
         name = clip(shown(token.text), 16)
-        title.update(f"token {index + 1} of {len(tokens)}: {name} {decimal(token.probability)}, among")
+        title.update(f"token {index + 1} of {len(tokens)}: {name} {decimal(token.probability)}, among", layout=False)
         options = {shown(text): p for text, p in token.alternatives}
         options.setdefault(shown(token.text), token.probability)
         bars.show(list(options), list(options.values()), chosen=list(options).index(shown(token.text)))
@@ -335,8 +363,21 @@ class GeneratePane(Pane):
     def action_chat(self) -> None:
         """Go on from the turns before, or begin anew with every prompt."""
         self.chatting = not self.chatting
+        self.set_class(self.chatting, "-chat")
         self._begun = len(self.transcript.turns)
         self._title_prompt()
+
+    def action_system(self) -> None:
+        """Type the system text of a chat; begins one where there is none."""
+        if not self.chatting:
+            self.action_chat()
+        self.focus_on(self.system)
+
+    def on_sampling_controls_system_wanted(self, event: SamplingControls.SystemWanted) -> None:
+        event.stop()
+        if not self.chatting:
+            self.action_chat()
+        self.system.put(event.text)
 
     def _title_prompt(self) -> None:
         title = " Prompt " if not self.chatting else " Chat: the turns from here on are remembered "

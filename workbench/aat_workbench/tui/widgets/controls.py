@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Select
 
-from ..targets import targets
+from ..targets import run_of, targets
 from .field import Choice, Number
 
 __all__ = ["NO_SECOND", "AttackControls", "known_targets"]
@@ -24,6 +24,11 @@ SURFACES: Sequence[tuple[str, str]] = (
     ("all", "synonyms and misspellings"),
 )
 NO_SECOND = ("", "no second model")
+GOALS: Sequence[tuple[str, str]] = (
+    ("", "the recipe's own: mostly another label"),
+    ("meaning", "the meaning of what it writes"),
+    ("non-overlapping", "no word of what it wrote before"),
+)
 OWN_DATA = ("", "the dataset it was trained on")
 TYPED = "type a name …"  # the last of the models: opens a line for a name of one's own
 
@@ -37,12 +42,17 @@ def known_targets(root: Path, *, writers: bool = False) -> list[tuple[str, str]]
 
 
 class AttackControls(Horizontal):
-    """Models A and B, data, recipe, kind of edits, number of examples (0: all), budget; one line, or two."""
+    """Models A and B, data, recipe, kind of edits, number of examples (0: all), budget; one line, or two.
+
+    The goal of a model A that writes: its label, or what it writes.
+    """
 
     DEFAULT_CSS = """
     AttackControls { height: auto; padding: 0 1; }
     AttackControls > Horizontal { height: 1; width: auto; }
     AttackControls.-narrow { layout: vertical; }
+    AttackControls #goal-line { display: none; }
+    AttackControls.-writes #goal-line { display: block; }
     """
 
     class TargetChosen(Message):
@@ -66,6 +76,7 @@ class AttackControls(Horizontal):
         self._root = root
         self._named: list[str] = []  # models whose names were typed, or came from another pane
         self._budgets: dict[str, float] = {}
+        self._writers: set[str] = set()  # runs that write
         self._before = {"target": "", "other": ""}
 
     def compose(self) -> ComposeResult:
@@ -80,12 +91,24 @@ class AttackControls(Horizontal):
             yield Choice("edits", SURFACES, 13, id="surface")
             yield Number("n", "50", 5, low=0, high=1_000_000, whole=True, id="n")
             yield Number("budget", "0.3", 5, low=0.01, high=1, whole=False, id="budget")
+        with Horizontal(id="goal-line"):
+            yield Choice("goal", GOALS, 17, id="goal", empty="the recipe's")
 
     def on_resize(self) -> None:
-        self.set_class(self.size.width < 146, "-narrow")
+        self._arrange()
+
+    def on_mount(self) -> None:
+        self._arrange()
+
+    def _arrange(self) -> None:
+        writes = run_of(self.target) in self._writers
+        self.set_class(writes, "-writes")
+        self.set_class(self.size.width < (170 if writes else 146), "-narrow")
 
     def _models(self) -> list[tuple[str, str]]:
-        known = known_targets(self._root)
+        found = targets(self._root)
+        known = [(target.name, target.note) for target in found]
+        self._writers = {run_of(target.name) for target in found if target.writes}
         names = {name for name, _ in known}
         return [
             *known,
@@ -147,8 +170,10 @@ class AttackControls(Horizontal):
     def params(self) -> dict[str, Any]:
         """The engine's words for what is chosen. Raises ConfigError where a number is none."""
         data = {"dataset": self.data} if self.data else {}
+        goal = self.query_one("#goal", Choice).value if self.has_class("-writes") else ""
         return {
             **data,
+            **({"goal": goal} if goal else {}),
             "recipe": self.query_one("#recipe", Choice).value,
             "surface": self.query_one("#surface", Choice).value,
             "n": int(self.query_one("#n", Number).number()),
@@ -169,6 +194,7 @@ class AttackControls(Horizontal):
             self.post_message(self.NameWanted(field == "other"))
         elif name != self._before[field]:
             self._before[field] = name
+            self._arrange()
             self.post_message(self.TargetChosen() if field == "target" else self.OtherChosen())
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

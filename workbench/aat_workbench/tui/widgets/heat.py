@@ -92,6 +92,11 @@ class WordFlow(Painted):
         self._cells: list[tuple[int, int, int, int]] = []  # index, line, first cell, cell after the last
 
     @property
+    def _most_lines(self) -> int:
+        """After how many lines nothing more is drawn."""
+        return 1 << 30
+
+    @property
     def words(self) -> list[Word]:
         return self._words
 
@@ -121,6 +126,8 @@ class WordFlow(Painted):
             lines.append(self.strip(above))
             if numbered:
                 lines.append(self.strip(below))
+            if len(lines) >= self._most_lines:
+                return lines
         hidden = len(self._words) - SHOWN_WORDS
         if hidden > 0:
             lines.append(self.strip([(clip(f"… {hidden} more words", width), self.ink("heat--number"))]))
@@ -204,6 +211,14 @@ class TokenFlow(WordFlow, can_focus=True):
         @property
         def control(self) -> TokenFlow:
             return self.flow
+
+    @property
+    def _most_lines(self) -> int:
+        """What is below the widget's own lines is not drawn: a text that grows is drawn ten times a second."""
+        return max(self.content_size.height, 1)
+
+    def on_resize(self) -> None:
+        self.repaint()
 
     def _gaps(self, words: Sequence[Word]) -> list[int]:
         return [1] * len(words)

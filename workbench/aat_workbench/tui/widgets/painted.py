@@ -52,20 +52,29 @@ class Painted(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._painted: tuple[int, list[Strip]] | None = None
+        self._shades: dict[tuple[str, float], Style] = {}  # by component and strength; -1: its ink
 
     def paint(self, width: int) -> list[Strip]:
         """Every line of the widget at ``width`` cells."""
         raise NotImplementedError
 
     def repaint(self) -> None:
-        """The data changed: measure and draw again."""
+        """The data changed: draw again, and have the screen laid out where the height follows from the lines."""
         self._painted = None
-        self.refresh(layout=True)
+        self.refresh(layout=not self._same_height())
+
+    def _same_height(self) -> bool:
+        """Whether what contains the widget need not be measured again."""
+        height, size = self.styles.height, self.content_size
+        if height is not None and not height.is_auto:
+            return True
+        return self.is_attached and size.width > 0 and len(self.lines(size.width)) == size.height
 
     def notify_style_update(self) -> None:
         """The theme or a class changed: the lines hold colours, so they are drawn again."""
         super().notify_style_update()
         self._painted = None
+        self._shades.clear()
 
     def lines(self, width: int) -> list[Strip]:
         if self._painted is None or self._painted[0] != width:
@@ -90,18 +99,24 @@ class Painted(Widget):
     def shade(self, name: str, strength: float) -> Style:
         """A background between the widget's own and the component's colour, with a foreground that is legible on it.
 
-        ``strength`` is 0 (nothing) to 1.
+        ``strength`` is 0 (nothing) to 1, of which hundredths are told apart.
         """
-        strength = min(max(strength, 0.0), 1.0)
+        strength = round(min(max(strength, 0.0), 1.0), 2)
+        if (known := self._shades.get((name, strength))) is not None:
+            return known
         _, background = self.background_colors
         colour = background.blend(self.get_component_styles(name).color, 0.85 * strength)
         text = colour.get_contrast_text(1.0)
-        return Style(color=(colour + text).rich_color, bgcolor=colour.rich_color)
+        made = Style(color=(colour + text).rich_color, bgcolor=colour.rich_color)
+        self._shades[name, strength] = made
+        return made
 
     def ink(self, name: str) -> Style:
         """A component's foreground and attributes, without its background."""
-        style = self.get_component_rich_style(name)
-        return style.without_color + Style(color=style.color)
+        if (known := self._shades.get((name, -1.0))) is None:
+            style = self.get_component_rich_style(name)
+            known = self._shades[name, -1.0] = style.without_color + Style(color=style.color)
+        return known
 
     def badge(self, name: str) -> Style:
         """The component's colour as a background, with a foreground that is legible on it."""

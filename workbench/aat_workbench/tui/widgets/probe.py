@@ -10,7 +10,9 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.widgets import Input, Static
 
 from aat_workbench.terminal import visible
@@ -30,8 +32,11 @@ LONGEST_EDITED = 4000
 class TextInput(Entry):
     """An input line whose value comes from data or a paste: what is drawn is always visible text.
 
-    ``text`` is what was put in, control characters and all, until it is edited.
+    ``text`` is what was put in, control characters and all, until it is edited. Its width never follows from its text, so
+    that a key has nothing laid out anew.
     """
+
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0))
 
     def __init__(self, *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(placeholder=placeholder, id=id, compact=True, select_on_focus=False)

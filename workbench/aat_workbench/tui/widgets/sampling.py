@@ -8,6 +8,7 @@ from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.message import Message
 from textual.widgets import Input, Select
 
 from .controls import NO_SECOND, known_targets
@@ -22,6 +23,7 @@ DECODING = (
 )
 BEAMS = 4
 
+BRIEF = "Answer in one short sentence."
 PRESETS: dict[str, tuple[str, dict[str, str]]] = {
     "own": ("as the fields say", {}),
     "plain": ("every token by its probability", {"decoding": "sample", "temperature": "1.0"}),
@@ -30,6 +32,7 @@ PRESETS: dict[str, tuple[str, dict[str, str]]] = {
     "no echo": ("says nothing twice", {"decoding": "sample", "temperature": "0.8", "penalty": "1.3"}),
     "exact": ("the likeliest token, always", {"decoding": "greedy"}),
     "search": ("the likeliest of four texts", {"decoding": "beams"}),
+    "brief": ("a chat with a system text", {"temperature": "0.7", "top-p": "0.9", "system": BRIEF}),
 }
 _NEUTRAL = {"temperature": "0.8", "top-k": "0", "top-p": "1.0", "min-p": "0.0", "typical": "1.0", "penalty": "1.0"}
 
@@ -42,6 +45,13 @@ class SamplingControls(Horizontal):
     SamplingControls > Horizontal { height: 1; width: auto; }
     SamplingControls.-narrow { layout: vertical; }
     """
+
+    class SystemWanted(Message):
+        """A preset speaks of a system text."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
 
     def __init__(self, root: Path, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -143,9 +153,11 @@ class SamplingControls(Horizontal):
         settings = PRESETS[preset][1]
         if not settings:
             return
-        self.query_one("#decoding", Choice).set(settings["decoding"])
+        self.query_one("#decoding", Choice).set(settings.get("decoding", "sample"))
+        if "system" in settings:
+            self.post_message(self.SystemWanted(settings["system"]))
         for name, value in {**_NEUTRAL, **settings}.items():
-            if name != "decoding":
+            if name in _NEUTRAL:
                 self.query_one(f"#{name}", Number).query_one(Input).value = value
 
     def on_input_changed(self, event: Input.Changed) -> None:
