@@ -56,7 +56,7 @@ class GeneratePane(Pane):
         Binding("s", "system", "system text", id="generate.system", tooltip="what the model is told before the chat"),
         Binding("e", "export", "export", id="generate.export"),
         Binding("t", "target", "choose model", id="generate.target"),
-        Binding("x,escape", "stop", "stop", id="generate.stop", key_display="esc"),
+        Binding("x,escape,ctrl+g", "stop", "stop", id="generate.stop", key_display="esc"),
     ]
     DEFAULT_CSS = """
     GeneratePane .box {
