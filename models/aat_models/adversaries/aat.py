@@ -1,8 +1,9 @@
-"""Hedged-hull adaptive adversarial training: one shared gradient, several families, a radius per example.
+"""Adversarial training over the whole surface: one shared gradient, and a pull between words and their substitutes.
 
 The clean backward pass yields, for nothing, the gradient by every word vector; it ranks every substitute of every word
-to first order, whatever the family. Each example carries its own radius (``radii``), the family a step meets follows Hedge
-(``mixture``), and the weight of the adversarial loss can follow the price in clean loss (``price``).
+to first order, whatever the family. What can adapt besides is off by default, as it did not pay where it was measured: a
+radius for each example (``radii``), families that follow Hedge (``mixture``), a weight of the adversarial loss that follows
+the price in clean loss (``price``), proposals kept from the last visit.
 """
 
 from __future__ import annotations
