@@ -65,6 +65,10 @@ class HuggingFaceWriter:
         ends: Any = self._model.generation_config.eos_token_id
         self._ends = frozenset([] if ends is None else [ends] if isinstance(ends, int) else ends)
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Takes the model to another device and another type of its weights."""
+        self._model.to(device=device, dtype=dtype)
+
     def reading(self, text: str, history: Sequence[str] = (), tokens: int = 0, system: str = "") -> Reading:
         """What it reads of a text and the turns before it, where so many tokens are to be written after it.
 
@@ -101,6 +105,7 @@ class _Writer:
 
     def __init__(self, model: Any, ids: list[int], ends: frozenset[int], *, reads: bool) -> None:
         self._model = model
+        self._device: torch.device = model.device
         self._ids = ids
         self._given: dict[str, Any] = {}
         self._cache: Any = None
@@ -111,12 +116,12 @@ class _Writer:
         self.never: tuple[int, ...] = ()
 
     def begin(self) -> Tensor:
-        ids = torch.tensor([self._ids])
+        ids = torch.tensor([self._ids], device=self._device)
         if not self._reads:
             return self._ask(input_ids=ids)
         self._given["encoder_outputs"] = self._model.get_encoder()(ids)
         start: int = self._model.generation_config.decoder_start_token_id
-        return self._ask(decoder_input_ids=torch.tensor([[start]]))
+        return self._ask(decoder_input_ids=torch.tensor([[start]], device=self._device))
 
     def step(self, ids: Tensor) -> Tensor:
         return self._ask(**{"decoder_input_ids" if self._reads else "input_ids": ids[:, None]})
@@ -124,10 +129,10 @@ class _Writer:
     def _ask(self, **ids: Tensor) -> Tensor:
         answer = self._model(**ids, **self._given, **{self._name: self._cache}, use_cache=True)
         self._cache = answer[self._name]
-        return answer.logits[:, -1].clone()
+        return answer.logits[:, -1].float()
 
     def keep(self, rows: Sequence[int]) -> None:
-        chosen = torch.tensor(rows)
+        chosen = torch.tensor(rows, device=self._device)
         self._cache.batch_select_indices(chosen)
         if self._reads:
             outputs = self._given["encoder_outputs"]

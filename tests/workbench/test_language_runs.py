@@ -208,6 +208,12 @@ def test_other_models_of_hugging_face_write_too(tmp_path: Path) -> None:
             wanted = tokenizer.decode(answer[0, ids.shape[1] if name == "causal" else 0 :].tolist())
             text = "".join(token.text for token in target.generate("the fox", Sampling(max_tokens=8, beams=beams)))
             assert text == wanted, (name, beams)
+        target.write_on("cpu", "bfloat16")
+        half = model.to(torch.bfloat16).generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=8
+        )
+        wanted = tokenizer.decode(half[0, ids.shape[1] if name == "causal" else 0 :].tolist())
+        assert "".join(token.text for token in target.generate("the fox", Sampling(max_tokens=8))) == wanted
 
 
 TEMPLATE = (

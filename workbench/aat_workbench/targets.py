@@ -112,10 +112,11 @@ class Target:
         A trained run without a decoder does; all others stay where they are. Raises ConfigError where there is no GPU.
         """
 
-    def write_on(self, device: str) -> None:
-        """Write from ``cpu`` or ``cuda``; ``auto`` takes a GPU where there is one.
+    def write_on(self, device: str, dtype: str = "float32") -> None:
+        """Write from ``cpu`` or ``cuda`` (``auto`` takes a GPU where there is one), with weights of a type.
 
-        Runs do; what comes from elsewhere stays where it is. Raises ConfigError where there is no GPU.
+        Language models take any of ``float32``, ``bfloat16`` and ``float16``, a decoder on a vector the first alone. Raises
+        ConfigError where there is no GPU, InputError where the type does not fit.
         """
 
     def words(self, text: str) -> list[str]:
@@ -263,9 +264,11 @@ class _RunTarget(Target):
         if not self.has_decoder:
             self._predictor.to(devices.choose(device))
 
-    def write_on(self, device: str) -> None:
+    def write_on(self, device: str, dtype: str = "float32") -> None:
         from aat_models import devices
 
+        if dtype != "float32":
+            raise InputError(f"{self.name}: a decoder on a fixed-length vector writes in float32", "leave out --dtype")
         self._predictor.to(devices.choose(device))
 
     def attribute(self, text: str, method: str = "") -> tuple[list[str], list[float]]:

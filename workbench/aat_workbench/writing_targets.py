@@ -70,10 +70,12 @@ class LanguageTarget(_Writes):
         if model.config is not None:
             self.dataset, self.turns = model.config.data.dataset, model.config.data.history
 
-    def write_on(self, device: str) -> None:
+    def write_on(self, device: str, dtype: str = "float32") -> None:
+        import torch
+
         from aat_models import devices
 
-        self._model.model.to(devices.choose(device))
+        self._model.model.to(device=devices.choose(device), dtype=getattr(torch, dtype))
 
     def generate(
         self, prompt: str, sampling: Sampling, history: Sequence[str] = (), system: str = ""
@@ -114,6 +116,13 @@ class WritingTarget(_Writes):
         self._writer = HuggingFaceWriter(folder)
         self.has_head, self.has_decoder, self.remembers = False, True, self._writer.remembers
         self.instructed = self.remembers
+
+    def write_on(self, device: str, dtype: str = "float32") -> None:
+        import torch
+
+        from aat_models import devices
+
+        self._writer.to(devices.choose(device), getattr(torch, dtype))
 
     def generate(
         self, prompt: str, sampling: Sampling, history: Sequence[str] = (), system: str = ""

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -72,6 +72,9 @@ def generate(
     dataset: Annotated[str, typer.Option("--dataset", help="with --measure; default: what it was trained on")] = "",
     split: Annotated[str, typer.Option("--split", help="with --measure")] = "test",
     device: Device = "cpu",
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"], typer.Option("--dtype", help="type of a language model's weights")
+    ] = "float32",
     json: Json = False,
     quiet: Quiet = False,
     host: OnHost = "",
@@ -98,14 +101,14 @@ def generate(
         stop=stop or [],
         seed=seed or 0,
     ).check()
-    if host and device != "cpu":
-        raise InputError("--device is not to be had with --host", "the engine there writes from its CPU")
+    if host and (device, dtype) != ("cpu", "float32"):
+        raise InputError("--device and --dtype are not to be had with --host", "the engine there writes from its CPU")
     if measured:
         if host:
             raise InputError("--measure is not to be had with --host", "run it there")
-        _measure(target, sampling, device, dataset, split, measured, json=json, quiet=quiet)
+        _measure(target, sampling, (device, dtype), dataset, split, measured, json=json, quiet=quiet)
         return
-    with _writer(host, target, sampling, device, quiet=quiet) as (write, remembers):
+    with _writer(host, target, sampling, (device, dtype), quiet=quiet) as (write, remembers):
         if chat and not remembers:
             say(f"{target} answers each line by itself: it does not read what was said before", quiet=quiet)
         history: list[str] = []
@@ -122,9 +125,12 @@ def generate(
 
 @contextmanager
 def _writer(
-    host: str, target: str, sampling: Sampling, device: str, *, quiet: bool
+    host: str, target: str, sampling: Sampling, where: tuple[str, str], *, quiet: bool
 ) -> Generator[tuple[Callable[[str, Sequence[str], str], Writing], bool], None, None]:
-    """Writes from a prompt and the turns before it, here or on another host; and whether it reads those turns."""
+    """Writes from a prompt and the turns before it, here or on another host; and whether it reads those turns.
+
+    ``where``: device and type of the weights, see ``Target.write_on``.
+    """
     if host:
         from aat_workbench.cli.hosting import there
         from aat_workbench.cli.there import generating as writing
@@ -142,12 +148,20 @@ def _writer(
 
     os.environ.update(thread_settings())
     opened = open_target(target)
-    opened.write_on(device)
+    opened.write_on(*where)
     yield lambda prompt, history, system: generating(opened, prompt, sampling, history, system), opened.remembers
 
 
 def _measure(
-    target: str, sampling: Sampling, device: str, dataset: str, split: str, n: int, *, json: bool, quiet: bool
+    target: str,
+    sampling: Sampling,
+    where: tuple[str, str],
+    dataset: str,
+    split: str,
+    n: int,
+    *,
+    json: bool,
+    quiet: bool,
 ) -> None:
     from aat_workbench.targets import open_target
     from aat_workbench.threads import thread_settings
@@ -155,7 +169,7 @@ def _measure(
 
     os.environ.update(thread_settings())
     opened = open_target(target)
-    opened.write_on(device)
+    opened.write_on(*where)
     for found in measure(opened, sampling, dataset=dataset, split=split, n=n, seed=sampling.seed):
         if isinstance(found, tuple):
             say(f"answered {found[0]} of {found[1]}", quiet=quiet or json)
