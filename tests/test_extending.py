@@ -66,6 +66,7 @@ def test_each_example_is_short() -> None:
     assert set(FILES) == {"my_adversary.py", "my_attack.py", "my_encoder.py", "tickets.toml", "my_dataset.py"}
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_run(
     place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

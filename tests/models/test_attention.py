@@ -269,6 +269,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Predictor
     return _trained(True, home / "attending"), _trained(False, home / "fixed")
 
 
+@pytest.mark.slow
 def test_with_attention_a_decoder_learns_to_write_backwards_and_from_the_vector_it_does_not(
     both: tuple[Predictor, Predictor],
 ) -> None:
@@ -277,6 +278,7 @@ def test_with_attention_a_decoder_learns_to_write_backwards_and_from_the_vector_
     assert with_it < 0.3 and without > 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", [Sampling(greedy=True), Sampling(beams=3), Sampling(greedy=False, seed=4)])
 def test_texts_side_by_side_are_those_written_alone(both: tuple[Predictor, Predictor], sampling: Sampling) -> None:
     predictor, _ = both
@@ -292,6 +294,7 @@ def test_texts_side_by_side_are_those_written_alone(both: tuple[Predictor, Predi
     assert "".join(token.text for token in predictor.generate(prompts[2], sampling)) == "w11 w0 w1 w3 w3"
 
 
+@pytest.mark.slow
 def test_a_walk_between_vectors_is_refused_and_fluency_reads_the_states(both: tuple[Predictor, Predictor]) -> None:
     attending, fixed = both
     for predictor in both:

@@ -44,7 +44,7 @@ from aat_workbench.tui.widgets.replies import Reply, Turn
 from .hostile import left_over, obeyed, texts, whole
 from .test_report import ALLOWED, Page
 
-COUNTS = [pytest.param(240, id="a-sample"), pytest.param(10_000, id="ten-thousand", marks=pytest.mark.slow)]
+COUNTS = [pytest.param(120, id="a-sample"), pytest.param(10_000, id="ten-thousand", marks=pytest.mark.slow)]
 COLOURS = "m"  # finals of the sequences a coloured print may hold
 
 

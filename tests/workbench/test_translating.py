@@ -26,6 +26,9 @@ def command(*arguments: str, code: int = 0) -> None:
     assert ended.value.code == code
 
 
+pytestmark = pytest.mark.slow  # it trains
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A run ``pairs`` that puts one German word for each English one."""

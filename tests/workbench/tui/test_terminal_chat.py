@@ -137,6 +137,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return found
 
 
+@pytest.mark.slow
 def test_a_chat_of_five_turns(place: Path, tmp_path: Path, seen: list[bytes]) -> None:
     talk(place, 5, tmp_path / "talk.jsonl", seen)
 
