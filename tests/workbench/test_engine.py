@@ -123,7 +123,7 @@ def test_hello_comes_first_and_without_torch(pipe: Pipe):
         "id": 1,
         "result": {
             "target": "builtin:tiny", "labels": ["negative", "positive"], "step": 0, "has_head": True,
-            "has_decoder": False, "remembers": False, "surface": "tiny",
+            "has_decoder": False, "remembers": False, "instructed": False, "surface": "tiny",
         },
     }  # fmt: skip
 

@@ -278,8 +278,8 @@ async def test_a_chat_has_a_system_text_where_the_model_takes_one(tmp_path):
     turns = [json.loads(line) for line in (tmp_path / "talk.jsonl").read_text().splitlines()]
     assert [turn.get("system") for turn in turns] == [None, "be [b]", BRIEF, BRIEF, None]
     plain = (tmp_path / "talk.md").read_text()
-    assert plain.count("*system:* ") == 2 and plain.index("be [b]") < plain.index("> one")
-    assert plain.index("*no system text*") < plain.index("> after")
+    assert plain.count("*system:* ") == 2 and plain.index("be [b]") < plain.index(">     one")
+    assert plain.index("*no system text*") < plain.index(">     after")
 
 
 async def test_a_model_that_reads_one_text_is_told_the_last_turn_alone(tmp_path):

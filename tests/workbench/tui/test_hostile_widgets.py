@@ -38,9 +38,10 @@ from aat_workbench.tui.widgets.heat import Word, WordFlow
 from aat_workbench.tui.widgets.latent import LatentBox
 from aat_workbench.tui.widgets.painted import Painted
 from aat_workbench.tui.widgets.probe import Answer, ProbePanel, TextInput
-from aat_workbench.tui.widgets.replies import Reply, Transcript
+from aat_workbench.tui.widgets.replies import Reply, Turn
 from aat_workbench.tui.widgets.results import ResultsTable
 from aat_workbench.tui.widgets.table import Cell, Column, VirtualTable
+from aat_workbench.tui.widgets.transcript import Transcript
 from aat_workbench.tui.widgets.verdict import Salience, Verdict
 
 from ..hostile import left_over, texts
@@ -68,6 +69,7 @@ class Stage(Screen[None]):
             yield Trajectory(id="trajectory")
             yield Verdict(id="verdict")
             yield Transcript(empty="nothing", id="transcript")
+            yield Static("nothing", id="nothing")
             yield LatentBox(id="latent")
             yield ProbePanel(id="probe")
             yield CurveChart(id="curves")
@@ -115,17 +117,14 @@ def show_verdict(stage: Stage, text: str) -> None:
 
 
 def show_reply(stage: Stage, text: str) -> None:
-    """The texts of a turn; its widgets are made and drawn, not kept: a transcript of thousands is another test's."""
-    from aat_workbench.tui.widgets.replies import _ReplyView, _Turn
-
+    """A turn, painted and not kept: a transcript of thousands is another test's."""
+    transcript = stage.query_one(Transcript)
     reply = Reply("A", text, text, "greedy")
-    reply.tokens, reply.notices = [Token(index=0, text=text, probability=0.5)], [text]
-    title, prompt = reply.title(), next(iter(_Turn(text, [reply]).compose()))
-    place = stage.query_one("#transcript #nothing", Static)
-    for shown in (title, prompt.content):
-        check_strips(Visual.to_strips(place, place._render(), WIDTH, None, place.visual_style), WIDTH)
-        place.update(shown)
-    assert _ReplyView(reply).reply is reply
+    reply.take(Token(index=0, text=text, probability=0.5))
+    reply.notices = [text]
+    strips = transcript._block(Turn(text, [reply]))
+    assert strips
+    check_strips(strips, WIDTH)
 
 
 def show_latent(stage: Stage, text: str) -> None:
@@ -165,7 +164,7 @@ def show_detail(stage: Stage, text: str) -> None:
         Row(row=1, text=text, label=text, target=text), effects, variables,
         Substitutes(text, {text: ((text, "x"), (text,))}), Numbers(text, [(text, None), (text, 3)]),
     )  # fmt: skip
-    place = stage.query_one("#transcript #nothing", Static)
+    place = stage.query_one("#nothing", Static)
     place.update(detail)
     for line in fold(text, 40):
         assert not left_over(line) and cell_len(line) <= 40
