@@ -209,6 +209,7 @@ def test_the_config_says_in_which_stages_and_on_which_side_it_is_on() -> None:
     assert "loss_adv_decoder" not in figures("decoder")["joint"]
 
 
+@pytest.mark.slow
 def test_a_joint_stage_under_attack_leaves_less_to_lose_than_one_without() -> None:
     def lost(stages: str) -> tuple[float, float]:
         chosen = staged("hotflip", stages).train

@@ -133,6 +133,7 @@ async def test_one_painting_shows_the_run_under_the_cursor_and_its_curves(
         assert all(together for _, together in painted)
 
 
+@pytest.mark.slow
 async def test_nothing_that_is_out_of_date_is_left_on_the_screen(runs: Path) -> None:
     app = app_on(runs)
     async with app.run_test(size=SIZE) as pilot:
