@@ -175,7 +175,11 @@ async def test_a_slider_walks_from_the_prompt_the_way_that_hurts_and_to_another_
         await pilot.press("escape", "l")
         await sees(pilot, "type a prompt first: i")
         await pilot.press("i", *"order", "escape", "l", "l")
-        await sees(pilot, "written at -1.00", "from  order", "refund_status")
+        await sees(
+            pilot, "written at 0.00", "from  order", "refund_status"
+        )  # its own vector is where it stands at first
+        await pilot.press("home")
+        await sees(pilot, "written at -1.00")
         await pilot.press("end")
         await sees(pilot, "written at 3.00", "at 3.00 · distance 3.00", "positive  .75")
         await pilot.press("left")
@@ -199,7 +203,7 @@ async def test_both_models_are_walked_side_by_side(tmp_path):
         pane.query_one("#other", Choice).set("builtin:tiny")
         pane.prompt.put("order")
         pane.action_latent()
-        await until(pilot, lambda: screen_text(pilot.app).count("written at -1.00") == 2)
+        await until(pilot, lambda: screen_text(pilot.app).count("written at 0.00") == 2)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50), (60, 16)])

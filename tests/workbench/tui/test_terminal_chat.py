@@ -47,7 +47,7 @@ class Chat:
         self.terminal.press(b"4")
         self.see("type a prompt")
         self.terminal.press(b"\x1b")
-        self.see("p probe this text")
+        self.see("p probe")
         self.terminal.press(b"c")
         self.see("the turns from here on are remembered")
         self.terminal.press(b"i")

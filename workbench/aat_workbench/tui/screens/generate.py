@@ -49,14 +49,15 @@ class GeneratePane(Pane):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "prompt", "prompt", id="generate.prompt"),
-        Binding("p", "probe", "probe this text", id="generate.probe"),
-        Binding("r", "next_reply", "other reply", id="generate.reply"),
+        Binding("p", "probe", "probe", id="generate.probe", tooltip="put the reply into the probe of Adversarial"),
+        Binding("r", "next_reply", "reply", id="generate.reply", tooltip="the tokens of the reply before"),
         Binding("l", "latent", "vector", id="generate.latent", tooltip="what lies around the prompt's vector"),
         Binding("c", "chat", "chat", id="generate.chat", tooltip="each prompt goes on from the turns before"),
-        Binding("s", "system", "system text", id="generate.system", tooltip="what the model is told before the chat"),
+        Binding("s", "system", "system", id="generate.system", tooltip="what the model is told before the chat"),
         Binding("e", "export", "export", id="generate.export"),
-        Binding("t", "target", "choose model", id="generate.target"),
-        Binding("x,escape,ctrl+g", "stop", "stop", id="generate.stop", key_display="esc"),
+        Binding("t", "target", "model", id="generate.target", tooltip="choose model A"),
+        Binding("ctrl+g,x", "stop", "stop", id="generate.stop", key_display="^g"),
+        Binding("escape", "leave", "stop, or leave the line", id="generate.leave", show=False),
     ]
     DEFAULT_CSS = """
     GeneratePane .box {
@@ -196,7 +197,7 @@ class GeneratePane(Pane):
     def on_prompt_input_sent(self, event: PromptInput.Sent) -> None:
         event.stop()
         if self.writing:
-            self.notify("A reply is on its way; escape stops it.", markup=False)
+            self.notify("A reply is on its way; ctrl+g stops it.", markup=False)
             return
         try:
             params = self.controls.params()
@@ -275,6 +276,11 @@ class GeneratePane(Pane):
                 reply.state = "stopped"
                 self._ended(reply)
             self.workers.cancel_group(self, "generate")
+
+    def action_leave(self) -> None:
+        """Stop the replies on their way; where there are none, leave the line that is typed in."""
+        if self.writing:
+            self.action_stop()
         elif self.system.has_focus:
             self.focus_on(self.prompt)
         elif self.prompt.has_focus:
@@ -413,6 +419,10 @@ class GeneratePane(Pane):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.focus_on(self.prompt)
+
+    def on_prompt_input_left(self, event: PromptInput.Left) -> None:
+        event.stop()
+        self.action_leave()
 
     def on_field_left(self) -> None:
         self.focus_on(self.tokens)

@@ -108,7 +108,9 @@ class Slider(Widget, can_focus=True):
             if cell == cells[self.at]:
                 text.append("●", self.get_component_rich_style("slider--here"))
             elif cell in cells:
-                text.append("┼", self.get_component_rich_style("slider--place"))
+                text.append(
+                    "╂" if self.places[cells.index(cell)] == 0 else "┼", self.get_component_rich_style("slider--place")
+                )
             else:
                 text.append("─", line)
         text.append(" " + self._ends[1], named)
@@ -179,10 +181,13 @@ class LatentBox(Vertical):
         self._draw()
 
     def show(self, side: str, found: dict[str, Any], other: str) -> None:
-        """The engine's answer for one side."""
+        """The engine's answer for one side; the slider stands at the text's own vector when the first one comes."""
+        first = not self._found
         self._found[side] = found
         places = [float(point["at"]) for point in found["points"]]
         self.slider.show(places, ("from", "to") if other else (f"{places[0]:g}", f"{places[-1]:g} × its length"))
+        if first and 0.0 in places:
+            self.slider.at = places.index(0.0)
         self._draw()
 
     def on_input_submitted(self, event: TextInput.Submitted) -> None:

@@ -21,6 +21,7 @@ class PromptInput(TextInput):
         Binding("enter", "submit", "send", id="prompt.send", key_display="⏎"),
         Binding("up", "recall(-1)", "prompt before", id="prompt.before", key_display="↑"),
         Binding("down", "recall(1)", "prompt after", id="prompt.after", key_display="↓"),
+        Binding("escape", "leave", "leave", id="prompt.leave", key_display="esc"),
     ]
 
     class Sent(Message):
@@ -29,6 +30,9 @@ class PromptInput(TextInput):
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
+
+    class Left(Message):
+        """Escape was pressed."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(placeholder="type a prompt", id=id)
@@ -57,6 +61,9 @@ class PromptInput(TextInput):
     def action_recall(self, by: int) -> None:
         self._at = min(max(self._at + by, 0), len(self._history))
         self.put(self._history[self._at] if self._at < len(self._history) else "")
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left())
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
