@@ -47,9 +47,15 @@ def test_tempering_keeps_the_class_and_undoes_the_sharpening():
 
 
 def test_the_range_is_bounded():
-    sure = np.array([[0.9, 0.1]] * 5)
-    assert fit_temperature(sure, np.zeros(5, int)) == pytest.approx(LOWEST, rel=1e-3)
-    assert fit_temperature(sure, np.ones(5, int)) == pytest.approx(HIGHEST, rel=1e-3)
+    assert fit_temperature(np.array([[0.9, 0.1]] * 5), np.ones(5, int)) == pytest.approx(HIGHEST, rel=1e-3)
+    assert fit_temperature(np.array([[0.501, 0.499]] * 500), np.zeros(500, int)) == pytest.approx(LOWEST, rel=1e-3)
+
+
+@pytest.mark.parametrize("sharp", [0.7, 0.99, 1 - 1e-9])
+def test_a_model_that_is_never_wrong_is_as_sure_as_so_many_texts_allow(sharp: float):
+    sure = np.array([[sharp, 1 - sharp]] * 50)
+    temperature = fit_temperature(sure, np.zeros(50, int))
+    assert temper(sure, temperature)[:, 0] == pytest.approx(51 / 52, abs=1e-3)
 
 
 def test_calibrating_a_victim():

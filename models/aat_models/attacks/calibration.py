@@ -21,7 +21,7 @@ from aat_models.attacks.victim import FloatArray, Victim, score_texts
 __all__ = ["HIGHEST", "LOWEST", "calibrate", "fit_temperature", "temper"]
 
 LOWEST, HIGHEST = 0.1, 1000.0
-"""The range a temperature is looked for in. A model that is never wrong on the texts ends at ``LOWEST``."""
+"""The range a temperature is looked for in."""
 
 _TINY = 1e-300  # so small that even logits times 50 keep their order
 
@@ -38,14 +38,20 @@ def temper(probabilities: FloatArray, temperature: float) -> FloatArray:
 def fit_temperature(probabilities: FloatArray, labels: NDArray[Any]) -> float:
     """The T that minimises the negative log-likelihood of ``labels`` (N,) under softmax(log p / T).
 
-    The likelihood is convex in 1/T, so a golden-section search finds the minimum, to four digits.
+    Each label has 1 / (N + 2) of its weight on the likeliest other class, as in Platt (1999): else a model that is right on
+    all of a few texts would be called infinitely sure, and no edit would move its probabilities. The likelihood is
+    convex in 1/T, so a golden-section search finds the minimum, to four digits.
     """
     logits = np.log(np.maximum(probabilities, _TINY, dtype=np.float64))  # (N, C)
     logits -= logits.max(axis=1, keepdims=True)
-    true = logits[np.arange(len(labels)), labels]
+    rows, doubt = np.arange(len(labels)), 1 / (len(labels) + 2)
+    true = logits[rows, labels]
+    others = logits.copy()
+    others[rows, labels] = -np.inf
+    wanted = (1 - doubt) * true + doubt * others.max(axis=1)
 
     def loss(inverse: float) -> float:
-        return float(np.mean(np.log(np.exp(inverse * logits).sum(axis=1)) - inverse * true))
+        return float(np.mean(np.log(np.exp(inverse * logits).sum(axis=1)) - inverse * wanted))
 
     low, high = 1 / HIGHEST, 1 / LOWEST
     golden = (math.sqrt(5) - 1) / 2
