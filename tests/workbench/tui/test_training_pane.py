@@ -68,15 +68,26 @@ async def test_charts_show_families_radius_and_turn_pages(runs: Path) -> None:
     app = app_on(runs)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         assert chart(app, 1)[0].startswith("A dev 0.812  A· robust 0.481")
-        assert chart(app, 2)[0].startswith("A mean 0.266  A· p10 0.155  A· p90 0.300")
-        assert chart(app, 3)[0].startswith("w word 0.486  c char 0.248  h hull 0.266")
+        assert chart(app, 2)[0].startswith("A fooled")
+        assert chart(app, 3)[0].startswith("A mean 0.266  A· p10 0.155  A· p90 0.300")
         await pilot.press("v")
-        assert chart(app, 0)[0].startswith("A lr 0.00032")
-        assert chart(app, 1)[0].startswith("A rate 430.3")
+        assert chart(app, 0)[0].startswith("w word 0.486  c char 0.248  h hull 0.266")
+        assert chart(app, 1)[0].startswith("A lr 0.00032")
+        assert chart(app, 2)[0].startswith("A rate 430.3")
         await pilot.press("v")
         assert chart(app, 0)[0].startswith("A clean")
-        await pilot.press("down")
-        assert "this run has no such figures" in chart(app, 3)[0]
+        await pilot.press("down")  # a clean run: no chart stands empty
+        assert chart(app, 2)[0].startswith("A lr")
+
+
+def test_one_family_alone_has_no_chart() -> None:
+    class Run(NamedTuple):
+        name: str
+        series: dict[str, object]
+
+    title = "adversary families: weight"
+    assert title not in {kind.title for kind in charts_of([Run("a", {"weight_any": None})])}
+    assert title in {kind.title for kind in charts_of([Run("a", {"weight_word": None, "weight_char": None})])}
 
 
 def test_rare_charts_are_there_for_runs_that_have_their_figures() -> None:

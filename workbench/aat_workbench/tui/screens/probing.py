@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rich.text import Text
@@ -23,6 +24,7 @@ from ..widgets.results import changes_text, label_name
 __all__ = ["DEBOUNCE", "Probing"]
 
 DEBOUNCE = 0.15  # seconds of rest after a key before the models are asked
+PATIENCE = 0.4  # seconds until it is said that an answer is waited for
 BREAK_BUDGET = 0.5  # share of the words the quick attack on a typed text may change
 
 
@@ -79,7 +81,11 @@ class Probing:
             self._owner.run_worker(self._answer(side, target, text, self._asked), group=f"probe-{side}", exclusive=True)
 
     async def _answer(self, side: str, target: str, text: str, asked: int) -> None:
-        answer = await self._asking().answer(target, text, self._by())
+        waiting = self._owner.set_timer(PATIENCE, partial(self._panel.wait, side))
+        try:
+            answer = await self._asking().answer(target, text, self._by())
+        finally:
+            waiting.stop()
         if asked == self._asked:
             self.answers[side] = answer
             self._panel.show(side, answer)

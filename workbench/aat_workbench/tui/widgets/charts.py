@@ -29,13 +29,13 @@ class ChartKind(NamedTuple):
     """A chart.
 
     ``one_run``: its curves are told apart by colour, so it shows the run under the cursor only. ``rare``: it is there only where
-    a shown run has its figures.
+    the shown runs have its figures, at least so many of them.
     """
 
     title: str
     metrics: tuple[Metric, ...]
     one_run: bool = False
-    rare: bool = False
+    rare: int = 0
 
 
 CHARTS = (
@@ -50,12 +50,22 @@ CHARTS = (
         ),
     ),
     ChartKind(
+        "decoder loss",
+        (
+            Metric("dev.decoder_loss", "dev", best="min"),
+            Metric("dev.robust_decoder_loss", "robust", dotted=True, best="min"),
+        ),
+        rare=1,
+    ),
+    ChartKind("fooled: share of examples an adversary turned", (Metric("fooled", "fooled"),), rare=1),
+    ChartKind(
         "radius ρ",
         (
             Metric("rho_mean", "mean", letter="m"),
             Metric("rho_p10", "p10", dotted=True, letter="l"),
             Metric("rho_p90", "p90", dotted=True, letter="h"),
         ),
+        rare=1,
     ),
     ChartKind(
         "adversary families: weight",
@@ -67,11 +77,8 @@ CHARTS = (
             Metric("weight_ball", "ball", letter="b"),
         ),
         one_run=True,
+        rare=2,  # one family alone weighs 1 from beginning to end
     ),
-    ChartKind("learning rate", (Metric("lr", "lr"),)),
-    ChartKind("examples a second", (Metric("examples_per_second", "rate", best="max"),)),
-    ChartKind("fooled: share of examples an adversary turned", (Metric("fooled", "fooled"),)),
-    ChartKind("seconds a step", (Metric("step_seconds", "step", best="min"),)),
     ChartKind(
         "robust error of each family, held out",
         (
@@ -82,9 +89,12 @@ CHARTS = (
             Metric("error_ball", "ball", letter="b"),
         ),
         one_run=True,
-        rare=True,
+        rare=1,
     ),
-    ChartKind("β: weight of the adversarial loss", (Metric("beta", "beta"),), rare=True),
+    ChartKind("β: weight of the adversarial loss", (Metric("beta", "beta"),), rare=1),
+    ChartKind("learning rate", (Metric("lr", "lr"),)),
+    ChartKind("examples a second", (Metric("examples_per_second", "rate", best="max"),)),
+    ChartKind("seconds a step", (Metric("step_seconds", "step", best="min"),)),
 )
 
 
@@ -107,11 +117,13 @@ def charts_of(runs: Sequence[Charted], chosen: Collection[str] | None = None) ->
     recorded = {name for run in runs for name in run.series}
     foreign = dict.fromkeys(name for run in runs if getattr(run, "foreign", False) for name in run.series)
     own = not runs or any(not getattr(run, "foreign", False) for run in runs)
-    known = [
-        kind for kind in CHARTS if any(metric.name in recorded for metric in kind.metrics) or (own and not kind.rare)
-    ]
+    known = [kind for kind in CHARTS if _there(kind, recorded) or (own and not kind.rare)]
     shown = {metric.name for kind in known for metric in kind.metrics}
     return [*known, *foreign_charts(name for name in foreign if name not in shown)]
+
+
+def _there(kind: ChartKind, recorded: Collection[str]) -> bool:
+    return sum(metric.name in recorded for metric in kind.metrics) >= max(1, kind.rare)
 
 
 _SPLITS = re.compile(r"(?<![a-z])(train(ing)?|val(id(ation)?)?|dev|test|eval(uation)?)(?![a-z])", re.IGNORECASE)

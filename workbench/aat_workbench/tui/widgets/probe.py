@@ -110,16 +110,29 @@ class _Side(Vertical):
         super().__init__(id=id)
         self.letter = letter
         self.target = ""
+        self.answered = False
 
     def compose(self) -> ComposeResult:
         yield Static("", classes="title")
         yield ProbabilityBars(most=3)
         yield WordFlow()
 
-    def show(self, answer: Answer | None) -> None:
+    def _title(self) -> Text:
         title = Text(no_wrap=True, overflow="ellipsis")
         title.append(f" {self.letter} ", style="reverse bold")
         title.append(f" {clip(self.target, 36)}")
+        return title
+
+    def wait(self) -> None:
+        """The answer takes its time, as while a model is read; one that stands here stays."""
+        if not self.answered:
+            title = self._title()
+            title.append("  asking …", style=plain(self.app.theme_variables, "muted"))
+            self.query_one(".title", Static).update(title)
+
+    def show(self, answer: Answer | None) -> None:
+        self.answered = answer is not None
+        title = self._title()
         if answer is not None and answer.probabilities:
             title.append("  says ")
             title.append(answer.predicted(), style="bold")
@@ -213,6 +226,11 @@ class ProbePanel(Vertical):
 
     def show(self, side: str, answer: Answer | None) -> None:
         self.query_one(f"#side-{side}", _Side).show(answer)
+        self.query_one("#probe-sides").display = bool(self.text.strip())
+
+    def wait(self, side: str) -> None:
+        """Say that side ``a`` or ``b`` is asked, where nothing is answered yet."""
+        self.query_one(f"#side-{side}", _Side).wait()
         self.query_one("#probe-sides").display = bool(self.text.strip())
 
     def show_found(self, told: Text | None) -> None:
