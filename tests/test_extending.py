@@ -120,6 +120,21 @@ def test_what_is_no_encoder_or_adversary_is_told_in_a_line(place: Path, capfd: p
         assert says in shown and "Traceback" not in shown
 
 
+def test_a_decoder_attends_to_an_encoder_that_has_states_and_to_no_other(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = next(line for line in COMMANDS if "model.attention=true" in line)
+    assert run(line) == 0, capfd.readouterr()
+    assert run("aat-workbench generate peaks --prompt 'where is my parcel' --json") == 0
+    code = (place / "my_encoder.py").read_text(encoding="utf-8")
+    (place / "plain.py").write_text(code.replace("def read(", "def unread("), encoding="utf-8")
+    capfd.readouterr()
+    assert run(line.replace("my_encoder", "plain").replace("peaks", "plain")) == 2
+    shown = capfd.readouterr().err
+    assert "py:plain:Peak has no state for each word to attend to" in shown and "Traceback" not in shown
+    assert "state_width and read(embedded, lengths)" in shown
+
+
 def test_names_of_another_form_are_not_taken() -> None:
     for name in ("py:my_encoder", "py::Peak", "py:a:b:c", "py:my encoder:Peak", "pi:my_encoder:Peak"):
         with pytest.raises(ConfigError, match=r"model\.encoder: unknown .* py:module:Class"):

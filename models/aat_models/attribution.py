@@ -28,8 +28,7 @@ def integrated_gradients(
     words = predictor.words(text)
     if not words:
         return [], []
-    ids = torch.from_numpy(predictor.intern(words).astype("int64"))[None]  # (1, T)
-    lengths = torch.tensor([len(words)])
+    ids, lengths = predictor.tensors(words)
     model = predictor.model
     embedded = model.embedding(ids).detach()  # (1, T, E)
 

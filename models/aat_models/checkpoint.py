@@ -12,6 +12,7 @@ Weights are safetensors only: nothing here unpickles.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import re
@@ -41,6 +42,7 @@ __all__ = [
     "save_model",
     "save_state",
     "unflatten",
+    "weights_hash",
 ]
 
 
@@ -144,6 +146,12 @@ def load_model(folder: Path) -> tuple[TextModel, Config, WordTable, WordTable | 
     assign(model, weights, folder / "model.safetensors")
     model.eval()
     return model, config, table, output, lexicon, meta
+
+
+def weights_hash(folder: Path) -> str:
+    """What tells the weights in a checkpoint folder from others: 16 hexadecimal digits of their file's sha256."""
+    with (folder / "model.safetensors").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def flatten(state: dict[str, Any]) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:

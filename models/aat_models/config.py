@@ -57,7 +57,8 @@ OPEN: dict[str, tuple[str, ...]] = {"model.encoder": (*ENCODERS, *LANGUAGE_MODEL
 """Keys that take ``py:module:Class`` besides."""
 Decoder = Literal["none", "lstm", "gru", "transformer"]
 DECODERS: tuple[str, ...] = get_args(Decoder)
-STATEFUL: tuple[str, ...] = ("cnn", "lstm", "gru", "bilstm", "transformer")  # encoders with a state for each word
+STATEFUL: tuple[str, ...] = ("cnn", "lstm", "gru", "bilstm", "transformer")
+"""Encoders with a state for each word; one of the user's own says so itself, see ``aat_models.encoders.base.HasStates``."""
 BOUNDED: tuple[str, ...] = ("bow", "cnn", "lstm", "gru", "bilstm")  # encoders whose answers can be certified
 
 
@@ -377,7 +378,7 @@ def _convert(tree: dict[str, Any]) -> Config:
             f"model.encoder: {config.model.encoder} cannot be bounded, as adversary ibp asks",
             f"what can be: {', '.join(BOUNDED)}",
         )
-    if config.model.attention and config.model.encoder not in STATEFUL:
+    if config.model.attention and config.model.encoder not in STATEFUL and not is_own(config.model.encoder):
         raise ConfigError(
             f"model.attention: the encoder {config.model.encoder} has no state for each word to attend to",
             f"what has: {', '.join(STATEFUL)}",

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aat_datasets.batching import pad
 from aat_datasets.errors import InputError
 from aat_datasets.preprocess import Pipeline
 from aat_datasets.vocab import BOS, EOS, PAD, UNK
@@ -55,21 +56,15 @@ class DecoderFluency:
     """
 
     def __init__(self, predictor: Predictor) -> None:
-        if predictor.model.decoder is None or predictor.output is None:
-            raise InputError(
-                "the model has no decoder to judge fluency with",
-                "train one: --set model.decoder=lstm --set train.stages=encoder,decoder",
-            )
+        self._decoder, self._output = predictor.require_decoder(" to judge fluency with")
         if predictor.config.data.output_pieces:
             raise InputError(
                 "the model's decoder writes pieces of words: how likely a word is it does not say by itself",
                 "name a run with data.output_pieces = 0",
             )
         self._predictor = predictor
-        self._decoder = predictor.model.decoder
-        self._output = predictor.output
-        self.surprising = float(predictor.output.size)
-        self._words = {word: number for number, word in enumerate(predictor.output.words()[: predictor.output.size])}
+        self.surprising = float(self._output.size)
+        self._words = {word: number for number, word in enumerate(self._output.words()[: self._output.size])}
         self._pipeline = Pipeline(target_steps(predictor.config))
         self._pieces = functools.lru_cache(65_536)(self._split)
         self._readings = functools.lru_cache(_REMEMBERED)(self._read)
@@ -122,20 +117,18 @@ class DecoderFluency:
             states.append(state)
             last.append(previous)
             for number in numbers:
-                _, state = self._decoder.states(vector, torch.tensor([[previous]]), state)
+                _, state = self._decoder.states(vector, torch.tensor([[previous]], device=vector.device), state)
                 previous = number
         return _Reading(ids, vector, [*states, state], [*last, previous])
 
     def _log_probabilities(self, reading: _Reading, position: int, rows: list[list[int]]) -> NDArray[np.float64]:
         """The log-probability of each row of words, from the state before ``position`` on, (K,)."""
-        k, width = len(rows), max(map(len, rows))
-        targets = torch.full((k, width), PAD)
-        for row, numbers in enumerate(rows):
-            targets[row, : len(numbers)] = torch.tensor(numbers)
-        first = torch.full((k, 1), reading.last[position])
+        k, device = len(rows), reading.vector.device
+        targets = self._predictor.on_device(pad([np.array(numbers, np.int32) for numbers in rows], PAD)[0])
+        first = torch.full((k, 1), reading.last[position], device=device)
         inputs = torch.cat([first, targets[:, :-1]], dim=1)
-        state = self._decoder.rows(reading.states[position], torch.zeros(k, dtype=torch.long))
+        state = self._decoder.rows(reading.states[position], torch.zeros(k, dtype=torch.long, device=device))
         states, _ = self._decoder.states(reading.vector.expand(k, -1), inputs, state)
         answers = torch.log_softmax(self._decoder.out(states).double(), dim=-1)  # (K, T, V)
         chosen = answers.gather(2, targets[:, :, None])[:, :, 0]
-        return chosen.masked_fill(targets == PAD, 0.0).sum(dim=1).numpy()
+        return chosen.masked_fill(targets == PAD, 0.0).sum(dim=1).cpu().numpy()

@@ -89,7 +89,7 @@ class Index:
     def grow(self) -> None:
         """Read one batch of texts more."""
         chosen = self._order[self.done : self.done + _BATCH]
-        vectors = self._predictor.vectors([self.texts[place] for place in chosen]).numpy()
+        vectors = self._predictor.vectors([self.texts[place] for place in chosen]).cpu().numpy()
         self._units[chosen] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         self.done += len(chosen)
 
@@ -97,7 +97,7 @@ class Index:
         """For each of ``vectors`` ``(K, Z)`` the ``count`` texts whose vectors point most nearly its way, equal texts once."""
         while not self.complete:
             self.grow()
-        units = F.normalize(vectors, dim=1).numpy()
+        units = F.normalize(vectors, dim=1).cpu().numpy()
         found: list[list[Neighbour]] = []
         for row in units @ self._units.T:
             best: dict[str, Neighbour] = {}
@@ -187,4 +187,4 @@ def _written(predictor: Predictor, vectors: Tensor, sampling: Sampling) -> tuple
 def _classified(predictor: Predictor, vectors: Tensor) -> NDArray[np.float64]:
     """Class probabilities ``(K, C)``; no columns without a label head."""
     head = predictor.model.head
-    return torch.softmax(head(vectors).double(), -1).numpy() if head is not None else np.empty((len(vectors), 0))
+    return torch.softmax(head(vectors).double(), -1).cpu().numpy() if head is not None else np.empty((len(vectors), 0))

@@ -21,6 +21,7 @@ from aat_models.adversaries.base import Batch
 from aat_models.adversaries.proposals import gains
 from aat_models.attention import Source
 from aat_models.config import Config
+from aat_models.decoders import Decoder
 from aat_models.embeddings import StepVectors
 from aat_models.encoders.sharing import SharesPrefixes
 from aat_models.events import Token
@@ -96,6 +97,18 @@ class Predictor:
     def has_decoder(self) -> bool:
         return self.model.decoder is not None and self.output is not None
 
+    def require_decoder(self, missing: str = "") -> tuple[Decoder, WordTable]:
+        """The decoder, and what numbers the words it writes.
+
+        Raises InputError where there is none; its sentence ends with ``missing``, what cannot be done then.
+        """
+        if self.model.decoder is None or self.output is None:
+            raise InputError(
+                f"this model has no decoder{missing}",
+                "train one: --set model.decoder=lstm --set train.stages=encoder,decoder",
+            )
+        return self.model.decoder, self.output
+
     # text → words → numbers -------------------------------------------------------------------------------------
 
     def words(self, text: str) -> list[str]:
@@ -128,15 +141,22 @@ class Predictor:
             return _GPU_BATCH
         return _BATCH if self.sharing else _PLAIN_BATCH
 
-    def _logits(self, ids: NDArray[np.int32], lengths: NDArray[np.integer]) -> Tensor:
+    def encode(self, ids: NDArray[np.int32], lengths: NDArray[np.integer]) -> Tensor:
+        """The fixed-length vectors ``(N, Z)`` of ids ``(N, T)`` padded with 0, lengths ``(N,)``, where the model is.
+
+        What the texts have in common is read once where that pays. Call it under ``torch.no_grad``.
+        """
         encoder = self.model.encoder
         if self.sharing and isinstance(encoder, SharesPrefixes) and len(ids) >= _FEW:
-            assert self.model.head is not None
-            return self.model.head(encoder.encode_batch(ids, lengths, self.model.embedding))
-        return self.model(self._numbers(ids), self._numbers(lengths))
+            return encoder.encode_batch(ids, lengths, self.model.embedding)
+        return self.model.encode(self.model.embedding(self.on_device(ids)), self.on_device(lengths))
 
-    def _numbers(self, array: NDArray[np.integer]) -> Tensor:
-        """Ids, lengths or labels where the model is."""
+    def _logits(self, ids: NDArray[np.int32], lengths: NDArray[np.integer]) -> Tensor:
+        assert self.model.head is not None
+        return self.model.head(self.encode(ids, lengths))
+
+    def on_device(self, array: NDArray[np.integer]) -> Tensor:
+        """Ids, lengths or labels of any shape, as int64 where the model is."""
         return torch.from_numpy(array.astype(np.int64)).to(self.device)
 
     def gradients(
@@ -151,11 +171,11 @@ class Predictor:
         Returns the gradient's L1 norms ``(N, T)``, and the first-order gain in loss of each of ``candidates``
         ``(N, T, S)`` in the word's place, −inf where the candidate is 0.
         """
-        words, others = self._numbers(ids), self._numbers(candidates)
+        words, others = self.on_device(ids), self.on_device(candidates)
         vectors = StepVectors(self.model.embedding, torch.cat([words.flatten(), others.flatten()]))
         embedded = vectors(words).detach().requires_grad_()
-        logits = self.model.classify(embedded, self._numbers(lengths))
-        losses = F.cross_entropy(logits, self._numbers(labels), reduction="sum")
+        logits = self.model.classify(embedded, self.on_device(lengths))
+        losses = F.cross_entropy(logits, self.on_device(labels), reduction="sum")
         (gradient,) = torch.autograd.grad(losses, embedded)  # (N, T, E)
         return gradient.abs().sum(-1).cpu().numpy(), gains(vectors, words, others, gradient).cpu().numpy()
 
@@ -170,7 +190,7 @@ class Predictor:
             chosen = order[at : at + _PLAIN_BATCH]
             ids, lengths = pad([pieces[i] for i in chosen])
             parts = (ids, lengths, np.array(labels, np.int64)[chosen], chosen)
-            batch = Batch(*map(self._numbers, parts))
+            batch = Batch(*map(self.on_device, parts))
             stood[chosen] = evaluation.ball_survivors(self.model, batch, epsilon, steps).cpu().numpy()
         return stood.tolist()
 
@@ -191,7 +211,7 @@ class Predictor:
         (Shrikumar et al. 2017). Positive: the word speaks for the class.
         """
         words = self.words(text)
-        ids, lengths = self._tensors(words)
+        ids, lengths = self.tensors(words)
         embedded = self.model.embedding(ids).detach().requires_grad_()
         logits = self.model.classify(embedded, lengths)
         wanted = int(logits.argmax()) if label is None else label
@@ -215,12 +235,12 @@ class Predictor:
         """The fixed-length vectors ``(N, Z)`` of at least one text, read side by side, each with the turns before it."""
         told = histories or [()] * len(texts)
         ids, lengths = pad([self.intern(self.words_in(*one)) for one in zip(texts, told, strict=True)])
-        return self.model.encode(self.model.embedding(self._numbers(ids)), self._numbers(lengths))
+        return self.model.encode(self.model.embedding(self.on_device(ids)), self.on_device(lengths))
 
     @torch.no_grad()
     def source(self, text: str, history: Sequence[str] = ()) -> Source:
         """What the decoder writes from: the vector of a text and the turns before it; where it attends, the encoder's states."""
-        ids, lengths = self._tensors(self.words_in(text, history))
+        ids, lengths = self.tensors(self.words_in(text, history))
         return self.model.read(self.model.embedding(ids), lengths)
 
     def generate(self, text: str, sampling: Sampling | None = None, history: Sequence[str] = ()) -> Iterator[Token]:
@@ -233,19 +253,17 @@ class Predictor:
     ) -> Iterator[tuple[int, Token]]:
         """The decoder's words for several texts as they come, each with its text's place; every text as it would be alone."""
         chosen = (sampling or Sampling()).check()
-        if self.model.decoder is None or self.output is None:
-            raise InputError(
-                "this model has no decoder", "train one: --set model.decoder=lstm --set train.stages=encoder,decoder"
-            )
+        decoder, output = self.require_decoder()
         if not texts:
             return
         with torch.inference_mode():
             told = histories or [()] * len(texts)
             source = Source.side_by_side([self.source(*one) for one in zip(texts, told, strict=True)])
-            writer = DecoderWriter(self.model.decoder, source.vector, source.memory)
-        spellers = [WordSpeller(self.output) for _ in texts]
+            writer = DecoderWriter(decoder, source.vector, source.memory)
+        spellers = [WordSpeller(output) for _ in texts]
         yield from write(writer, spellers, chosen)
 
-    def _tensors(self, words: list[str]) -> tuple[Tensor, Tensor]:
-        ids = self._numbers(self.intern(words))[None]
+    def tensors(self, words: list[str]) -> tuple[Tensor, Tensor]:
+        """A text's ids ``(1, T)`` and length ``(1,)`` where the model is."""
+        ids = self.on_device(self.intern(words))[None]
         return ids, torch.tensor([ids.shape[1]], device=ids.device)

@@ -188,7 +188,7 @@ class NonOverlapping(_OfOutput):
         found: list[tuple[float, bool]] = []
         for row, output in enumerate(own):
             here = logits[row, : min(len(first), len(output) + 1)]  # beyond its end nothing can stand where it stood
-            hinge = _hinge(here, torch.tensor(first[: len(here)])).clamp_min(-_MARGIN).sum()
+            hinge = _hinge(here, torch.tensor(first[: len(here)], device=here.device)).clamp_min(-_MARGIN).sum()
             rest = _MARGIN * (len(first) - len(here))
             found.append(((rest - float(hinge)) / len(first), self._share(output) == 1.0))
         return found
@@ -229,7 +229,7 @@ class Keywords(_OfOutput):
         """Each keyword's smallest hinge over the places (T,) where no other keyword stands."""
         total, best = 0.0, logits.argmax(-1)
         for word in self._keywords:
-            others = torch.tensor([other for other in self._keywords if other != word])
+            others = torch.tensor([other for other in self._keywords if other != word], device=best.device)
             taken = torch.isin(best, others)
             hinge = (-_hinge(logits, torch.full_like(best, word))).clamp_min(-_MARGIN)
             total += float(hinge.masked_fill(taken, 1e3).min())

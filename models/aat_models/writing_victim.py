@@ -19,10 +19,9 @@ from aat_datasets.batching import pad
 from aat_datasets.chinese import join_words
 from aat_datasets.errors import InputError
 from aat_datasets.preprocess import Pipeline
-from aat_datasets.vocab import BOS, EOS, PAD, UNK, WordTable
+from aat_datasets.vocab import BOS, EOS, PAD, UNK
 from aat_models.attacks.victim import FloatArray, IntArray
 from aat_models.data import target_steps
-from aat_models.encoders.sharing import SharesPrefixes
 from aat_models.generation import draw
 from aat_models.predictor import Predictor
 from aat_models.sampling import Sampling
@@ -35,7 +34,6 @@ ANSWERS = ["meaning kept", "meaning lost"]
 """The two classes of what is written: the goal is not reached, or is."""
 
 _LONGEST = 60  # words of an output
-_FEW = 8  # texts that are not worth looking for what they have in common
 
 
 class WritingVictim:
@@ -52,11 +50,7 @@ class WritingVictim:
     best_batch = 256
 
     def __init__(self, predictor: Predictor) -> None:
-        if predictor.model.decoder is None or predictor.output is None:
-            raise InputError(
-                "this model has no decoder: there is no output text to attack",
-                "train one: --set model.decoder=lstm --set train.stages=encoder,decoder",
-            )
+        self._decoder, self._output = predictor.require_decoder(": there is no output text to attack")
         if predictor.config.model.attention:
             raise InputError(
                 f"{predictor.config.run}: what a decoder with attention writes cannot be attacked yet",
@@ -64,8 +58,6 @@ class WritingVictim:
             )
         self.labels = list(ANSWERS)
         self._predictor = predictor
-        self._decoder = predictor.model.decoder
-        self._output: WordTable = predictor.output
         self._pipeline = Pipeline(target_steps(predictor.config))
         self._texts: list[IntArray] = []
         self._vectors: list[Tensor] = []  # (Z,) of each text
@@ -119,13 +111,13 @@ class WritingVictim:
     def logits(self, texts: Sequence[int], outputs: Sequence[Sequence[int]]) -> Tensor:
         """Logits (K, T + 1, V) where each text (K,) is read and each output of ids, the longest T long, was written so far."""
         seen, _ = pad([np.array([BOS, *output], np.int32) for output in outputs], PAD)
-        logits, _ = self._decoder(self._known(texts), torch.from_numpy(seen.astype(np.int64)))
+        logits, _ = self._decoder(self._known(texts), self._predictor.on_device(seen))
         logits[..., [PAD, UNK, BOS]] = -torch.inf
         return logits
 
     def loglikelihood(self, texts: Sequence[int], output: Sequence[int]) -> FloatArray:
         """The mean log-probability of an output's words and its end, where each text (K,) is read: (K,)."""
-        return -self._losses(self._known(texts), [output] * len(texts)).numpy()
+        return -self._losses(self._known(texts), [output] * len(texts)).cpu().numpy()
 
     def losses(self, texts: Sequence[str], outputs: Sequence[str]) -> list[tuple[float, int]]:
         """Cross-entropy of output texts under teacher forcing: nats and words, the end counted, of each."""
@@ -138,7 +130,7 @@ class WritingVictim:
     def _losses(self, read: Tensor, outputs: Sequence[Sequence[int]]) -> Tensor:
         """The mean cross-entropy of each output's words and its end, (K,)."""
         block, _ = pad([np.array([BOS, *output, EOS], np.int32) for output in outputs], PAD)
-        ids = torch.from_numpy(block.astype(np.int64))
+        ids = self._predictor.on_device(block)
         seen, wanted = ids[:, :-1].masked_fill(ids[:, :-1] == EOS, PAD), ids[:, 1:]
         logits, _ = self._decoder(read, seen)
         losses = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="none")
@@ -154,11 +146,7 @@ class WritingVictim:
     @torch.inference_mode()
     def _read(self, texts: Sequence[IntArray]) -> Tensor:
         """The fixed-length vectors (K, Z)."""
-        model = self._predictor.model
-        ids, lengths = pad(list(texts))
-        if isinstance(model.encoder, SharesPrefixes) and len(ids) >= _FEW:
-            return model.encoder.encode_batch(ids, lengths, model.embedding)
-        return model.encode(model.embedding(torch.from_numpy(ids.astype(np.int64))), torch.from_numpy(lengths).long())
+        return self._predictor.encode(*pad(list(texts)))
 
     @torch.inference_mode()
     def _written(self, vectors: Tensor) -> list[list[int]]:

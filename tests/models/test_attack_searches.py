@@ -12,7 +12,7 @@ import torch
 from attack_support import RandomVictim
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import config, data
+from toy import config, data, trained
 
 from aat_datasets.batching import pad
 from aat_datasets.records import Example
@@ -27,7 +27,6 @@ from aat_models.attacks.spaces import Space
 from aat_models.attacks.victim import WhiteBox, score_texts
 from aat_models.events import AttackResult, Edit
 from aat_models.predictor import Predictor
-from aat_models.training import CheckpointDue, Training
 
 
 def attempt_at(text: str, max_edits: int = 100) -> Attempt:
@@ -322,11 +321,7 @@ def test_surface_pays_once_for_what_several_members_ask():
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("checkpoint")
-    training = Training(config(train__epochs=3.0, train__lr=0.02), data())
-    for event in training.events():
-        if isinstance(event, CheckpointDue) and event.step == training.total:
-            training.save(folder)
-    return Predictor.load(folder)
+    return trained(folder, config(train__epochs=3.0, train__lr=0.02), data())
 
 
 def test_a_models_gains_are_the_slope_of_its_loss(predictor: Predictor):

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy import config, data
+from toy import config, data, trained
 
 from aat_models.attribution import integrated_gradients
 from aat_models.predictor import Predictor
-from aat_models.training import CheckpointDue, Training
 
 TEXT = "the story was awful and the cast was great"
 
@@ -19,11 +18,7 @@ TEXT = "the story was awful and the cast was great"
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     folder: Path = tmp_path_factory.mktemp("checkpoint")
-    training = Training(config(train__epochs=3.0, train__lr=0.02), data())
-    for event in training.events():
-        if isinstance(event, CheckpointDue) and event.step == training.total:
-            training.save(folder)
-    return Predictor.load(folder)
+    return trained(folder, config(train__epochs=3.0, train__lr=0.02), data())
 
 
 @pytest.mark.parametrize("label", [0, 1])

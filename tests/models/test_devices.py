@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from toy import config, data
+from toy import config, data, lexicon, trained
 
 from aat_datasets.errors import ConfigError
-from aat_models import devices
+from aat_datasets.records import Example
+from aat_models import devices, latent
+from aat_models.attacks import attack, find
 from aat_models.config import ADVERSARIES, ENCODERS
 from aat_models.events import Done, Evaluation, Notice, Started, Step
+from aat_models.fluency import DecoderFluency
+from aat_models.predictor import Predictor
+from aat_models.sampling import Sampling
 from aat_models.training import Training
+from aat_models.writing_goals import find_writing_goal
+from aat_models.writing_victim import WritingVictim
 
 WITHOUT = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 
@@ -50,6 +59,37 @@ def test_the_decoder_and_the_closer_look_compute_where_they_are_told() -> None:
     with torch.device("meta"):
         assert isinstance(list(training.events())[-1], Done)
         assert training._closer_look().texts == 60
+
+
+def asked(predictor: Predictor) -> list[Any]:
+    """What is made of a model that classifies and writes."""
+    text, victim = "the film was great and good", WritingVictim(predictor)
+    goals = [find_writing_goal(name, victim) for name in ("meaning", "non-overlapping", "keywords:sorry,that")]
+    examples = [Example(row=0, text=text, label=0, target="thank you")]
+    broken = [
+        next(iter(attack(victim, examples, find("greedy"), surface=lexicon().substitutes, goal=goal, budget=0.5)))
+        for goal in goals
+    ]
+    fluency, index = DecoderFluency(predictor), latent.Index(predictor, [text, "a bad plot"], ["", ""])
+    ways = [latent.between(predictor, text, "a bad plot", 3), latent.against(predictor, text, [0.0, 0.5])]
+    return [
+        [(one.status, one.text, one.edits, one.written) for one in broken],
+        victim.losses([text], ["thank you"]),
+        fluency.falls(text.split(), 3, ["bad", "fine"]).tolist(),
+        fluency.perplexity([text.split()]),
+        [latent.tell(predictor, way, Sampling(max_tokens=4), index) for way in ways],
+        predictor.attribute(text),
+    ]
+
+
+@pytest.mark.parametrize("sharing", [True, False])
+def test_what_is_asked_of_a_model_is_computed_where_it_is(sharing: bool, tmp_path: Path) -> None:
+    chosen = config(model__decoder="lstm", train__stages="encoder,decoder", train__lr=0.03, train__epochs=3.0)
+    predictor = trained(tmp_path, chosen, data(True))
+    predictor.sharing = sharing
+    wanted = asked(predictor)
+    with torch.device("meta"):
+        assert asked(predictor) == wanted
 
 
 @WITHOUT

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy import config, lexicon
+from toy import config, lexicon, trained
 
 from aat_datasets.batching import EncodedSplit
 from aat_datasets.errors import InputError
@@ -21,7 +21,6 @@ from aat_models.data import TrainingData
 from aat_models.events import Edit
 from aat_models.fluency import DecoderFluency
 from aat_models.predictor import Predictor
-from aat_models.training import CheckpointDue, Training
 
 NOUNS, VERBS = ["film", "plot", "story", "cast"], ["was", "seemed", "looked"]
 PLAIN = ("the", "film", "was", "good", "and", "the", "plot", "too")
@@ -39,7 +38,7 @@ def sentences(count: int, seed: int) -> tuple[list[str], list[int]]:
     return texts, labels
 
 
-def trained(folder: Path, decoder: bool = True) -> Predictor:
+def writer(folder: Path, decoder: bool = True) -> Predictor:
     """A model whose decoder writes the text again."""
     parts = {"train": sentences(300, 1), "dev": sentences(40, 2), "test": sentences(40, 3)}
     table = WordTable.train(parts["train"][0])
@@ -50,18 +49,14 @@ def trained(folder: Path, decoder: bool = True) -> Predictor:
         splits[name] = EncodedSplit(*arrays, *(output.encode(texts, 64) if output is not None else ()))
     settings = {"train__stages": "encoder,decoder", "model__decoder": "lstm"} if decoder else {}
     settings |= {"train__epochs": 6.0, "train__lr": 0.02, "model__decoder_hidden": 24, "model__decoder_embedding": 12}
-    training = Training(config(**settings), TrainingData(splits, ["bad", "good"], table, output, lexicon()))
-    for event in training.events():
-        if isinstance(event, CheckpointDue) and event.step == training.total:
-            training.save(folder)
-    return Predictor.load(folder)
+    return trained(folder, config(**settings), TrainingData(splits, ["bad", "good"], table, output, lexicon()))
 
 
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    return trained(tmp_path_factory.mktemp("checkpoint"))
+    return writer(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture
@@ -168,7 +163,7 @@ def test_what_has_no_decoder_or_no_substitutes_is_refused(
     fluency: DecoderFluency, tmp_path: Path, predictor: Predictor
 ):
     with pytest.raises(InputError, match="no decoder to judge fluency with"):
-        DecoderFluency(trained(tmp_path, decoder=False))
+        DecoderFluency(writer(tmp_path, decoder=False))
     checks = Checks(constraints=(Fluency(fluency.falls),))
     for name in ("deepwordbug", "input-reduction"):
         with pytest.raises(InputError, match=f"{name} makes edits of its own"):

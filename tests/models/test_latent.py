@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy import config, data, texts
+from toy import config, data, texts, trained
 
 from aat_datasets.errors import InputError
 from aat_datasets.vocab import BOS, EOS
@@ -15,7 +15,6 @@ from aat_models.latent import Index, against, between, tell
 from aat_models.predictor import Predictor
 from aat_models.sampling import Sampling
 from aat_models.teacher_forcing import entropy
-from aat_models.training import CheckpointDue, Training
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +29,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
         model__decoder="lstm",
         train__stages=["encoder", "decoder"],
     )
-    training = Training(settings, data(replies=True))
-    for event in training.events():
-        if isinstance(event, CheckpointDue) and event.step == training.total:
-            training.save(folder)
-    return Predictor.load(folder)
+    return trained(folder, settings, data(replies=True))
 
 
 GOOD, BAD = "the film was great and lovely", "the film was awful and nasty"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy import config, data
+from toy import config, data, trained
 
 from aat_datasets.batching import pad
 from aat_datasets.errors import ConfigError, InputError
@@ -16,18 +16,13 @@ from aat_datasets.vocab import EOS
 from aat_models.predictor import Predictor
 from aat_models.sampling import Sampling
 from aat_models.spelling import spacing
-from aat_models.training import CheckpointDue, Training
 
 
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     torch.set_num_threads(1)
     folder: Path = tmp_path_factory.mktemp("checkpoint")
-    training = Training(config(train__epochs=3.0, train__lr=0.02), data())
-    for event in training.events():
-        if isinstance(event, CheckpointDue) and event.step == training.total:
-            training.save(folder)
-    return Predictor.load(folder)
+    return trained(folder, config(train__epochs=3.0, train__lr=0.02), data())
 
 
 def test_texts_and_padded_ids_get_the_same_answer(predictor: Predictor) -> None:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from toy import config, data, texts
+from toy import config, data, texts, trained
 
 from aat_datasets.batching import pad
 from aat_datasets.records import Example
@@ -19,7 +19,6 @@ from aat_models.encoders import build
 from aat_models.encoders.sharing import SharesPrefixes, backwards, levels
 from aat_models.events import AttackResult
 from aat_models.predictor import Predictor
-from aat_models.training import CheckpointDue, Training
 
 KINDS = ("lstm", "gru", "bilstm", "cnn")
 
@@ -106,11 +105,7 @@ def test_one_edit_a_text_costs_half_the_steps():
 def predictor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("checkpoint")
-    training = Training(config(model__encoder=request.param, train__epochs=2.0, train__lr=0.02), data())
-    for event in training.events():
-        if isinstance(event, CheckpointDue) and event.step == training.total:
-            training.save(folder)
-    return Predictor.load(folder)
+    return trained(folder, config(model__encoder=request.param, train__epochs=2.0, train__lr=0.02), data())
 
 
 @pytest.mark.parametrize("name", ["deepwordbug", "beam", "hotflip", "input-reduction"])

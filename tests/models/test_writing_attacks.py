@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy import BAD, GOOD, config, data, lexicon
+from toy import BAD, GOOD, config, data, lexicon, trained
 
 from aat_datasets.errors import InputError, UnknownNameError
 from aat_datasets.records import Example
@@ -18,7 +18,6 @@ from aat_models.events import AttackResult
 from aat_models.predictor import Predictor
 from aat_models.sampling import Sampling
 from aat_models.text_metrics import bleu, bleu_counts, bleu_of, chrf
-from aat_models.training import CheckpointDue, Training
 from aat_models.writing_goals import Keywords, MeaningLoss, NonOverlapping, find_writing_goal, is_writing_goal
 from aat_models.writing_victim import ANSWERS, WritingVictim
 
@@ -36,14 +35,11 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
         "model__decoder_hidden": 12,
         "model__decoder_embedding": 8,
     }
-    training = Training(
+    return trained(
+        folder,
         config(train__epochs=4.0, train__lr=0.03, train__stages="joint", train__ema=0.0, **settings),
         data(replies=True),
     )
-    for event in training.events():
-        if isinstance(event, CheckpointDue) and event.step == training.total:
-            training.save(folder)
-    return Predictor.load(folder)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from aat_datasets.batching import EncodedSplit
@@ -9,6 +11,8 @@ from aat_datasets.lexicon import Lexicon
 from aat_datasets.vocab import WordTable
 from aat_models.config import Config, apply
 from aat_models.data import TrainingData
+from aat_models.predictor import Predictor
+from aat_models.training import CheckpointDue, Training
 
 GOOD = ["good", "fine", "great", "lovely", "superb"]
 BAD = ["bad", "poor", "awful", "nasty", "horrid"]
@@ -62,3 +66,12 @@ def data(replies: bool = False) -> TrainingData:
 
 def config(**settings: object) -> Config:
     return apply(Config(run="toy"), {**SMALL, **{key.replace("__", "."): value for key, value in settings.items()}})
+
+
+def trained(folder: Path, chosen: Config, corpus: TrainingData) -> Predictor:
+    """A model trained to its end, kept in an existing folder, and loaded from there."""
+    training = Training(chosen, corpus)
+    for event in training.events():
+        if isinstance(event, CheckpointDue) and event.step == training.total:
+            training.save(folder)
+    return Predictor.load(folder)

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,13 +107,14 @@ def _encoder(name: str) -> tuple[Callable[[list[str]], Any], str]:
             f"--similarity: {name} is no sentence encoder",
             'py:module:function, or st:PATH_OR_ID with pip install "aat-workbench[similarity]"',
         )
-    from aat_workbench.targets import guarded, import_function
+    from aat_workbench.targets.function import guarded, import_function
 
     return guarded(name, import_function(module, function_name)), ""
 
 
 def _decoder(name: str, runs_root: Path | None) -> tuple[DecoderFluency, str]:
     """The decoder of a run, and a hash of its weights."""
+    from aat_models.checkpoint import weights_hash
     from aat_models.fluency import DecoderFluency
     from aat_models.predictor import Predictor
     from aat_workbench.runs import resolve_target
@@ -128,5 +128,4 @@ def _decoder(name: str, runs_root: Path | None) -> tuple[DecoderFluency, str]:
             f"--fluency: {name} has no decoder",
             "name a run trained with --set model.decoder=lstm --set train.stages=encoder,decoder",
         )
-    with (checkpoint / "model.safetensors").open("rb") as file:
-        return DecoderFluency(predictor), hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return DecoderFluency(predictor), weights_hash(checkpoint)

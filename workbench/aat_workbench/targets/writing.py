@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from aat_datasets.errors import VictimError
 from aat_models.events import Token
 from aat_models.sampling import Sampling
-from aat_workbench.targets import Target, reads_of
+from aat_workbench.targets.base import Target, reads_of
 
 if TYPE_CHECKING:
     from aat_models.language_model import LanguageModel, Reading
