@@ -57,8 +57,9 @@ from .shell_support import until
 from .test_hostile_widgets import check_screen
 
 SIZE = (120, 50)
-PORTIONS = [pytest.param(50, 0, id="a-sample")] + [
-    pytest.param(2_500, seed, id=f"quarter-{seed}", marks=pytest.mark.slow) for seed in range(1, 5)
+PORTIONS = [
+    pytest.param(24, 0, id="a-sample"),
+    pytest.param(2_500, 1, id="two-thousand-five-hundred", marks=pytest.mark.slow),
 ]
 
 
@@ -373,7 +374,7 @@ async def write_and_walk(pilot: Pilot[None], pane: GeneratePane, session: Writer
         pane.tokens.action_move(1)
         await seen(pilot)
     for _ in range(4):
-        pane.transcript.action_page_up()
+        pane.transcript.scroll_page_up(animate=False)
         await seen(pilot)
     await pilot.press("l")
     box = pane.query_one(LatentBox)
