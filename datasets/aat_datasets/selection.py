@@ -57,6 +57,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """An SQL condition over a table's ``texts``, and its parameters. Raises DataError or UnknownNameError."""
         found: list[str] = []
         parameters: list[Any] = []
+        check_text("contains", self.contains)
+        check_text("where", self.where)
         if self.label:
             if self.label not in labels:
                 raise UnknownNameError("label", self.label, labels)
@@ -86,6 +88,14 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             parts.append(f"{span} {self.unit}")
         parts += [f"where {' '.join(self.where.split())}"] if self.where.strip() else []
         return ", ".join(parts)
+
+
+def check_text(name: str, text: str) -> None:
+    """Refuse what no file holds: bytes of an argument that were no UTF-8. Raises DataError."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{name}: {text!r} is no UTF-8", "no text holds that") from None
 
 
 def check_condition(where: str) -> None:

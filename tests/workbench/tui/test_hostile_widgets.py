@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -88,6 +88,11 @@ def check_strips(strips: Sequence[Strip], width: int) -> None:
                 style.link is None and "evil" not in str(style.meta) and "click" not in str(style.meta)
             )
         assert cell_len(strip.text) <= width, strip.text
+
+
+def check_screen(app: App[Any]) -> None:
+    """``check_strips`` of everything that is on the screen."""
+    check_strips(app.screen._compositor.render_strips(), app.size.width)
 
 
 def strips_of(widget: Widget) -> Iterator[Strip]:

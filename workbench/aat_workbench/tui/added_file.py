@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -12,6 +13,7 @@ import msgspec
 
 from aat_datasets.errors import DataError
 
+from ..terminal import visible
 from .dataset_rows import grouped
 from .widgets.table import Column
 
@@ -66,13 +68,12 @@ class Settings(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, texts: dict[str, str], columns: dict[str, str]) -> Settings:
-        path = Path(texts["path"]).expanduser()
-        return cls(path, texts["dev"], texts["test"], texts["name"], Selected(**columns))
+        return cls(shown_as(texts["path"]), texts["dev"], texts["test"], texts["name"], Selected(**columns))
 
     def splits(self) -> dict[str, Path]:
         """Split → file, where the form names files for splits."""
         found = {"dev": self.dev, "test": self.test}
-        given = {split: Path(path).expanduser() for split, path in found.items() if path}
+        given = {split: shown_as(path) for split, path in found.items() if path}
         return {"train": self.path, **given} if given else {}
 
     def told(self, held: Collection[str]) -> str:
@@ -92,6 +93,15 @@ class Settings(msgspec.Struct, frozen=True):
             "label": self.columns.label,
             "target": self.columns.target,
         }
+
+
+def shown_as(typed: str) -> Path:
+    """The file that is meant: in a form, characters of its name that a terminal would obey or hide are glyphs."""
+    path = Path(typed).expanduser()
+    with contextlib.suppress(OSError, ValueError):
+        if typed and not typed.isascii() and not path.exists():
+            return next((other for other in path.parent.iterdir() if visible(other.name) == path.name), path)
+    return path
 
 
 def look_at(path: Path, chosen: Selected | None = None) -> Look:
@@ -179,7 +189,8 @@ def report_text(report: dict[str, Any]) -> str:
     told = f"{report['name']}: {grouped(report['rows'])} rows ({splits})"
     labels = report["labels"]
     if labels:
-        told += f"\n  {len(labels)} labels: {', '.join(labels[:LABELS])}{' …' if len(labels) > LABELS else ''}"
+        named = ", ".join(visible(label[:30]) for label in labels[:LABELS])
+        told += f"\n  {len(labels)} labels: {named}{' …' if len(labels) > LABELS else ''}"
     rejected = report["rejected_total"]
     if rejected:
         shown = len(report["rejected"])

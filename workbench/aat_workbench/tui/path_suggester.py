@@ -8,13 +8,15 @@ from pathlib import Path
 
 from textual.suggester import Suggester
 
+from ..terminal import visible
+
 __all__ = ["PathSuggester"]
 
 LOOKED_AT = 20_000  # entries of a folder
 
 
 class PathSuggester(Suggester):
-    """Suggests paths; names that a terminal would obey are not suggested."""
+    """Suggests paths; what of a name a terminal would obey is a glyph."""
 
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
@@ -32,8 +34,9 @@ def _rest(value: str) -> str | None:
                 if number >= LOOKED_AT:
                     break
                 hidden = entry.name.startswith(".") and not begun.startswith(".")
-                if entry.name.startswith(begun) and not hidden and entry.name.isprintable():
-                    names.append(entry.name + (os.sep if entry.is_dir() else ""))
+                name = visible(entry.name)
+                if name.startswith(begun) and not hidden:
+                    names.append(name + (os.sep if entry.is_dir() else ""))
     except (OSError, ValueError):
         return None
     return os.path.join(folder, min(names)) if names else None  # noqa: PTH118 (the value is kept as typed)
