@@ -216,7 +216,7 @@ class Predictor:
         logits = self.model.classify(embedded, lengths)
         wanted = int(logits.argmax()) if label is None else label
         (gradient,) = torch.autograd.grad(torch.log_softmax(logits, -1)[0, wanted], embedded)
-        return words, [round(value, 6) for value in (gradient * embedded).sum(-1)[0].tolist()]
+        return words, (gradient * embedded).sum(-1)[0].tolist()
 
     def vector(self, text: str) -> NDArray[np.float32]:
         """The fixed-length vector ``(Z,)`` of a text."""

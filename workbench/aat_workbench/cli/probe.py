@@ -111,7 +111,8 @@ def _answer(text: str, probed: Probed) -> dict[str, Any]:
         "prediction": probed.labels[probabilities.index(max(probabilities))],
         "probabilities": dict(zip(probed.labels, (round(p, 6) for p in probabilities), strict=True)),
         "words": probed.words,
-        "salience": [round(score, 6) + 0.0 for score in probed.scores],  # + 0.0: no negative zero
+        # Six digits that count: of a model that is sure of itself all are small. + 0.0: no negative zero.
+        "salience": [float(f"{score:.6g}") + 0.0 for score in probed.scores],
     }
 
 
@@ -128,12 +129,13 @@ def _print(answer: dict[str, Any], result: AttackResult, labels: list[str], *, q
     print_line(f"{answer['prediction']}  {answer['probabilities'][answer['prediction']]:.3f}  {answer['text']}")
     ranked = sorted(answer["probabilities"].items(), key=lambda pair: -pair[1])
     print_table(["label", "probability"], ranked[:5])
-    strongest = max((abs(score) for score in answer["salience"]), default=0.0) or 1.0
+    sizes = [abs(score) for score in answer["salience"]]
+    strongest, total = max(sizes, default=0.0) or 1.0, sum(sizes) or 1.0
     rows = [
-        (word, score, ("+" if score > 0 else "-") * round(10 * abs(score) / strongest) or "·")
+        (word, f"{100 * score / total:+.0f} %", ("+" if score > 0 else "-") * round(10 * abs(score) / strongest) or "·")
         for word, score in zip(answer["words"], answer["salience"], strict=True)
     ]
-    print_table(["word", "salience", ""], rows)
+    print_table(["word", "share", ""], rows)
     if result.status == "success":
         print_text(diff(result, labels))
     else:
