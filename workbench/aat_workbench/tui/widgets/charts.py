@@ -29,13 +29,14 @@ class ChartKind(NamedTuple):
     """A chart.
 
     ``one_run``: its curves are told apart by colour, so it shows the run under the cursor only. ``rare``: it is there only where
-    a shown run has its figures.
+    a shown run has its figures, at least ``least`` of them.
     """
 
     title: str
     metrics: tuple[Metric, ...]
     one_run: bool = False
     rare: bool = False
+    least: int = 1
 
 
 CHARTS = (
@@ -56,6 +57,7 @@ CHARTS = (
             Metric("rho_p10", "p10", dotted=True, letter="l"),
             Metric("rho_p90", "p90", dotted=True, letter="h"),
         ),
+        rare=True,
     ),
     ChartKind(
         "adversary families: weight",
@@ -67,10 +69,12 @@ CHARTS = (
             Metric("weight_ball", "ball", letter="b"),
         ),
         one_run=True,
+        rare=True,
+        least=2,  # one family alone has all the weight
     ),
     ChartKind("learning rate", (Metric("lr", "lr"),)),
     ChartKind("examples a second", (Metric("examples_per_second", "rate", best="max"),)),
-    ChartKind("fooled: share of examples an adversary turned", (Metric("fooled", "fooled"),)),
+    ChartKind("fooled: share of examples an adversary turned", (Metric("fooled", "fooled"),), rare=True),
     ChartKind("seconds a step", (Metric("step_seconds", "step", best="min"),)),
     ChartKind(
         "robust error of each family, held out",
@@ -108,7 +112,9 @@ def charts_of(runs: Sequence[Charted], chosen: Collection[str] | None = None) ->
     foreign = dict.fromkeys(name for run in runs if getattr(run, "foreign", False) for name in run.series)
     own = not runs or any(not getattr(run, "foreign", False) for run in runs)
     known = [
-        kind for kind in CHARTS if any(metric.name in recorded for metric in kind.metrics) or (own and not kind.rare)
+        kind
+        for kind in CHARTS
+        if sum(metric.name in recorded for metric in kind.metrics) >= kind.least or (own and not kind.rare)
     ]
     shown = {metric.name for kind in known for metric in kind.metrics}
     return [*known, *foreign_charts(name for name in foreign if name not in shown)]
