@@ -87,17 +87,20 @@ async def look_at_forms(pilot: Pilot[None], app: WorkbenchApp) -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [SIZES[0], *(pytest.param(size, marks=pytest.mark.slow) for size in SIZES[1:])], ids=str
+    "size",
+    [None, *(pytest.param(size, marks=pytest.mark.slow) for size in SIZES)],
+    ids=lambda size: "forms-left-out" if size is None else f"{size[0]}-{size[1]}",
 )
-async def test_text_stands_out(small: Path, size: tuple[int, int]) -> None:
+async def test_text_stands_out(small: Path, size: tuple[int, int] | None) -> None:
     app = WorkbenchApp(small, FakeSession(), start_pane="datasets")
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size or SIZES[0]) as pilot:
         await until(pilot, lambda: "words for the model" in str(app.query_one("#detail", Static).visual))
         await check(pilot)
         await app.open_pane("training")
         await sees(pilot, "sst2-bilstm-none-1")
         await check(pilot)
-        await look_at_forms(pilot, app)
+        if size is not None:
+            await look_at_forms(pilot, app)
         await app.open_pane("adversarial")
         shown = app.query_one(AdversarialPane)
         shown.controls.target = "sst2-bilstm-none-1"
