@@ -113,7 +113,9 @@ async def add_rows(pilot: Pilot[None], path: Path, name: str) -> bool:
     """Add the file through the form; whether it was taken."""
     app = pilot.app
     await pilot.press("n")
-    await until(pilot, lambda: isinstance(app.screen, AddingForm))
+    await until(
+        pilot, lambda: isinstance(app.screen, AddingForm) and app.screen.is_current and app.screen.query(Static)
+    )
     form = app.screen
     assert isinstance(form, AddingForm)
     form.query_one("#file-path", Input).value = str(path)
@@ -247,7 +249,7 @@ async def choose_charts(pilot: Pilot[None], group: Sequence[str]) -> None:
     """The choice of charts, found by the texts as regular expressions, and the charts it leads to."""
     app = pilot.app
     await pilot.press("o")
-    await until(pilot, lambda: isinstance(app.screen, MetricPicker))
+    await until(pilot, lambda: isinstance(app.screen, MetricPicker) and app.screen.query(Input))
     for text in group[:5]:
         app.screen.query_one(Input).value = text[:100]
         await seen(pilot)
@@ -266,7 +268,7 @@ async def fill_forms(pilot: Pilot[None], group: Sequence[str]) -> None:
     """The form for a new run, from the config of the run under the cursor, and the same as TOML."""
     app = pilot.app
     await pilot.press("n")
-    await until(pilot, lambda: isinstance(app.screen, NewRun))
+    await until(pilot, lambda: isinstance(app.screen, NewRun) and app.screen.is_current and app.screen.query(Static))
     app.screen.query_one("#field-preset", Select).value = "as the selected run"
     await pilot.pause()
     check_screen(app)
@@ -274,7 +276,9 @@ async def fill_forms(pilot: Pilot[None], group: Sequence[str]) -> None:
         line.value = text[:1000]
         await seen(pilot)
     await pilot.press("ctrl+e")
-    await until(pilot, lambda: isinstance(app.screen, ConfigText))
+    await until(
+        pilot, lambda: isinstance(app.screen, ConfigText) and app.screen.is_current and app.screen.query(Static)
+    )
     page = app.screen.query_one(TextArea)
     for text in group[:5]:
         page.replace(f'run = "{text}"\n', (0, 0), (0, 0))

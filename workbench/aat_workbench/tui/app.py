@@ -84,6 +84,9 @@ class WorkbenchApp(App[None]):
     #too-small { display: none; width: 1fr; height: 1fr; content-align: center middle; text-align: center; }
     .-too-small ContentSwitcher { display: none; }
     .-too-small #too-small { display: block; }
+    Input > .input--placeholder, Input > .input--suggestion, TextArea > .text-area--gutter { color: $faint; }
+    CommandPalette #--container { width: 92%; max-width: 90; }
+    CommandPalette SearchIcon { color: $primary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(

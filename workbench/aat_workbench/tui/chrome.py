@@ -129,28 +129,40 @@ class KeyBar(Widget):
     def render(self) -> Text:
         own, general = self._entries()
         self._spans = []
-        right = sum(cell_len(shown) + cell_len(does) + 3 for _, shown, does in general)
-        while general and right > self.size.width // 2:
-            _, shown, does = general.pop()
-            right -= cell_len(shown) + cell_len(does) + 3
+        width = self.size.width
+        while general and _cells(general, 2) > width // 2:
+            general.pop()
+        gap = 2
+        if _cells([*own, *general], gap) >= width:  # closer together; then without what the pane's help shows too
+            gap = 1
+            if _cells([*own, *general], gap) >= width:
+                general = [entry for entry in general if entry[2] != "commands"]
         text = Text(" ", no_wrap=True, overflow="crop")
-        for entry in own:
-            if text.cell_len + cell_len(entry[1]) + cell_len(entry[2]) + 3 > self.size.width - right:
+        right = _cells(general, gap)
+        for place, entry in enumerate(own):
+            last = place == len(own) - 1
+            if text.cell_len + _cells([entry], gap) + (0 if last else 2) > width - right:
+                text.append("…", colour(self, "muted"))
                 break
-            self._add(text, *entry)
-        text.append(" " * max(0, self.size.width - right - text.cell_len))
+            self._add(text, *entry, gap)
+        text.append(" " * max(0, width - right - text.cell_len))
         for entry in general:
-            self._add(text, *entry)
+            self._add(text, *entry, gap)
         return text
 
-    def _add(self, text: Text, key: str, shown: str, does: str) -> None:
+    def _add(self, text: Text, key: str, shown: str, does: str, gap: int) -> None:
         start = text.cell_len
         text.append(shown, colour(self, "primary", bold=True))
         text.append(f" {does}", colour(self, "muted"))
         self._spans.append((start, text.cell_len, key))
-        text.append("  ")
+        text.append(" " * gap)
 
     def on_click(self, event: events.Click) -> None:
         for start, end, key in self._spans:
             if start <= event.x < end:
                 self.app.simulate_key(key)
+
+
+def _cells(entries: list[tuple[str, str, str]], gap: int) -> int:
+    """The cells that keys with what they do take, ``gap`` free ones behind each."""
+    return sum(cell_len(shown) + 1 + cell_len(does) + gap for _, shown, does in entries)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Sequence
 from typing import ClassVar
 
@@ -67,8 +68,10 @@ class MetricPicker(ModalScreen[list[str] | None]):
     def _fill(self, pattern: str) -> None:
         listed = self.query_one(SelectionList)
         try:
-            found = re.compile(pattern, re.IGNORECASE)
-        except re.error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # "[[": it would be written over the screen
+                found = re.compile(pattern, re.IGNORECASE)
+        except (re.error, OverflowError):
             return  # being typed
         # Nobody asks which line is highlighted, and told of one that is gone since, the list would fail.
         with self.prevent(SelectionList.SelectedChanged, SelectionList.OptionHighlighted):

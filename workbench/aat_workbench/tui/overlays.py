@@ -44,16 +44,16 @@ class HelpOverlay(ModalScreen[None]):
         self._keys = self._bindings_of(pane)
 
     def _bindings_of(self, pane: Pane) -> list[tuple[str, str]]:
-        rows: list[tuple[str, str]] = []
+        """What can be done, with every key that does it, in the order of the bindings; quitting comes last."""
+        rows: dict[str, list[str]] = {}
         for node in (pane, *pane.query("*"), pane.app):
             for key, binding in node._bindings:  # pyright: ignore[reportPrivateUsage]
                 shown = binding.key_display or pane.app.get_key_display(binding.with_key(key))
                 does = binding.tooltip or binding.description
                 named = binding.id is not None
-                if does and named and (shown, does) not in rows:
-                    rows.append((shown, does))
-        rows.sort(key=lambda row: row[1] == "quit")
-        return rows
+                if does and named and shown not in rows.setdefault(does, []):
+                    rows[does].append(shown)
+        return sorted(((" ".join(keys), does) for does, keys in rows.items()), key=lambda row: row[1] == "quit")
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:

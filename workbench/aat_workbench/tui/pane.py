@@ -79,6 +79,12 @@ class Pane(Vertical, can_focus=False):
     def hidden(self) -> None:
         """The pane has gone out of view: stop timers that only draw."""
 
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self.recoloured())
+
+    def recoloured(self) -> None:
+        """The theme is another: draw anew what holds colours of the one before."""
+
     def receive(self, message: PaneMessage) -> None:
         """Take a message another pane posted for this one. Called after ``shown``."""
 

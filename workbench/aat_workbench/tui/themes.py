@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-__all__ = ["DARK", "FALLBACKS", "LIGHT", "THEMES", "blend", "plain", "series_colours"]
+__all__ = ["DARK", "FALLBACKS", "LIGHT", "THEMES", "blend", "contrast", "plain", "series_colours"]
 
-_DARK_SERIES = ("#56b4e9", "#e69f00", "#2fbf94", "#d98cb8", "#f0e442", "#e0764a", "#8fa3ff", "#b0b8c0")
-_LIGHT_SERIES = ("#0063a3", "#a35c00", "#00755a", "#9c3f78", "#6e6600", "#b34700", "#3f4fc4", "#555c63")
+_DARK_SERIES = ("#56b4e9", "#e69f00", "#2fbf94", "#d98cb8", "#f0e442", "#e5845c", "#8fa3ff", "#b0b8c0")
+_LIGHT_SERIES = ("#0063a3", "#965400", "#00755a", "#9c3f78", "#6e6600", "#a84200", "#3f4fc4", "#555c63")
 _CONTRAST_SERIES = ("#5fd7ff", "#ffaf00", "#00ffaf", "#ff87d7", "#ffff5f", "#ff875f", "#afafff", "#ffffff")
 
 
@@ -25,7 +25,7 @@ DARK = Theme(
     secondary="#8b98a8",
     accent="#e0af68",
     warning="#e0af68",
-    error="#ec7470",
+    error="#f08581",
     success="#6cc08b",
     foreground="#ced6de",
     background="#0f1317",
@@ -35,7 +35,7 @@ DARK = Theme(
     variables={
         "border": "#6cb0f0",
         "border-blurred": "#2c3742",
-        "block-cursor-background": "#24435f",
+        "block-cursor-background": "#1c354b",
         "block-cursor-foreground": "#f2f6fa",
         "block-cursor-text-style": "none",
         "block-cursor-blurred-background": "#1f2a34",
@@ -49,8 +49,8 @@ DARK = Theme(
         "scrollbar-background-hover": "#12171c",
         "scrollbar-background-active": "#12171c",
         "scrollbar-corner-color": "#12171c",
-        "muted": "#8794a1",
-        "faint": "#56626e",
+        "muted": "#929fac",
+        "faint": "#75818d",
         "grid": "#27313a",
         **_series(_DARK_SERIES),
     },
@@ -60,10 +60,10 @@ LIGHT = Theme(
     name="workbench-light",
     primary="#1261a8",
     secondary="#5a6672",
-    accent="#8f5a00",
-    warning="#8f5a00",
+    accent="#8a5600",
+    warning="#8a5600",
     error="#b3261e",
-    success="#1a7340",
+    success="#176b3b",
     foreground="#22282e",
     background="#fbfaf7",
     surface="#f4f2ed",
@@ -72,7 +72,7 @@ LIGHT = Theme(
     variables={
         "border": "#1261a8",
         "border-blurred": "#cfcbc1",
-        "block-cursor-background": "#cfe3f6",
+        "block-cursor-background": "#d6e7f8",
         "block-cursor-foreground": "#101418",
         "block-cursor-text-style": "none",
         "block-cursor-blurred-background": "#e6e9ea",
@@ -87,8 +87,8 @@ LIGHT = Theme(
         "scrollbar-background-hover": "#f1efe9",
         "scrollbar-background-active": "#f1efe9",
         "scrollbar-corner-color": "#f1efe9",
-        "muted": "#5d666f",
-        "faint": "#9a9c9a",
+        "muted": "#59626b",
+        "faint": "#7c7e80",
         "grid": "#dedad0",
         **_series(_LIGHT_SERIES),
     },
@@ -114,7 +114,7 @@ CONTRAST = Theme(
         "block-cursor-background": "#ffd75f",
         "block-cursor-foreground": "#000000",
         "block-cursor-text-style": "bold",
-        "block-cursor-blurred-background": "#444444",
+        "block-cursor-blurred-background": "#3a3a3a",
         "block-cursor-blurred-foreground": "#ffffff",
         "scrollbar": "#8a8a8a",
         "scrollbar-hover": "#b2b2b2",
@@ -155,6 +155,18 @@ def blend(one: str, other: str, share: float) -> str:
         return one
     pairs = [(int(one[k : k + 2], 16), int(other[k : k + 2], 16)) for k in (1, 3, 5)]
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+    """How far two colours, red, green and blue of 255 each, stand out from one another: 1 to 21, as WCAG 2.1 has it."""
+    lower, higher = sorted((_luminance(one), _luminance(other)))
+    return (higher + 0.05) / (lower + 0.05)
+
+
+def _luminance(colour: tuple[int, int, int]) -> float:
+    parts = [part / 255 for part in colour]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def series_colours(variables: dict[str, str]) -> list[str]:

@@ -154,6 +154,11 @@ class AdversarialPane(Pane):
     def _stream(self, method: str, **params: object):
         return self.workbench.session.stream(method, **params)
 
+    def recoloured(self) -> None:
+        self._tell_results()
+        self.verdict.set_labels(self._labels)
+        self._probing.ask_soon()
+
     # What the app and other panes ask
 
     def shown(self) -> None:

@@ -104,6 +104,12 @@ class DatasetsPane(RowsShowing):
             return self.is_mounted and self.jobs.job is not None
         return True
 
+    def recoloured(self) -> None:
+        if self.row is not None:
+            self._look()
+        else:
+            self._explain()
+
     # The list of datasets
 
     async def _list(self) -> None:

@@ -131,6 +131,7 @@ class RowsShowing(Pane, can_focus=False):
         self.rows_table.set_rows(rows.total, fetch)
         if not rows.total:
             self.query_one("#detail", Static).update("")
+            self.query_one("#detail-box").border_title = "Row"
 
     def _found(self, rows: Rows) -> None:
         """The search has gone on: say how far, and show what it has counted."""

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import BLACK, WHITE, Color
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
 from aat_workbench.terminal import visible
+
+from ..themes import contrast
 
 __all__ = ["Painted", "clip", "fit"]
 
@@ -39,6 +42,11 @@ def fit(text: str, cells: int, *, right: bool = False) -> str:
     shown = clip(text, cells)
     space = " " * max(cells - cell_len(shown), 0)
     return space + shown if right else shown + space
+
+
+def legible(background: Color) -> Color:
+    """Black or white, whichever stands out more on ``background``."""
+    return max((BLACK, WHITE), key=lambda text: contrast(text.rgb, background.rgb))
 
 
 class Painted(Widget):
@@ -106,8 +114,7 @@ class Painted(Widget):
             return known
         _, background = self.background_colors
         colour = background.blend(self.get_component_styles(name).color, 0.85 * strength)
-        text = colour.get_contrast_text(1.0)
-        made = Style(color=(colour + text).rich_color, bgcolor=colour.rich_color)
+        made = Style(color=legible(colour).rich_color, bgcolor=colour.rich_color)
         self._shades[name, strength] = made
         return made
 
@@ -121,4 +128,4 @@ class Painted(Widget):
     def badge(self, name: str) -> Style:
         """The component's colour as a background, with a foreground that is legible on it."""
         colour = self.get_component_styles(name).color
-        return Style(color=(colour + colour.get_contrast_text(1.0)).rich_color, bgcolor=colour.rich_color, bold=True)
+        return Style(color=legible(colour).rich_color, bgcolor=colour.rich_color, bold=True)

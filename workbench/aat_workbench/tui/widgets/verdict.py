@@ -69,6 +69,7 @@ class Verdict(VerticalScroll, can_focus=True):
     Verdict.-narrow > #why { layout: vertical; }
     Verdict.-narrow > #why > Trajectory { width: 100%; margin-bottom: 1; margin-right: 0; }
     Verdict.-narrow > #why > ProbabilityBars { width: 100%; }
+    Verdict > #why.-none { display: none; }
     Verdict.-none > DiffView, Verdict.-none > #outputs, Verdict.-none > #legend, Verdict.-none > #why { display: none; }
     """
 
@@ -178,7 +179,7 @@ class Verdict(VerticalScroll, can_focus=True):
             true=result.label,
             title="● predicted  ★ true" + (f"  before → {when}" if edited else ""),
         )
-        self.query_one("#why").display = bool(result.probabilities)
+        self.query_one("#why").set_class(not result.probabilities, "-none")
         trajectory.display = edited
 
     def _tell_headline(self, result: AttackResult) -> None:
