@@ -90,6 +90,17 @@ def test_one_family_alone_has_no_chart() -> None:
     assert title in {kind.title for kind in charts_of([Run("a", {"weight_word": None, "weight_char": None})])}
 
 
+def test_a_training_that_only_writes_has_no_empty_chart_once_it_was_evaluated() -> None:
+    class Run(NamedTuple):
+        name: str
+        series: dict[str, object]
+
+    begun = [kind.title for kind in charts_of([Run("a", {"lr": None, "loss_decoder": None})])]
+    assert begun[:2] == ["loss", "accuracy · robust accuracy"]  # may come yet
+    later = charts_of([Run("a", {"lr": None, "loss_decoder": None, "dev.decoder_loss": None})])
+    assert [kind.title for kind in later] == ["decoder loss", "decoder loss, training", "learning rate"]
+
+
 def test_rare_charts_are_there_for_runs_that_have_their_figures() -> None:
     class Run(NamedTuple):
         name: str

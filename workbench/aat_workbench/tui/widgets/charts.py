@@ -57,6 +57,8 @@ CHARTS = (
         ),
         rare=1,
     ),
+    ChartKind("decoder loss, training", (Metric("loss_decoder", "clean", best="min"),), rare=1),
+    ChartKind("loss, held out", (Metric("dev.loss", "dev", best="min"),), rare=1),
     ChartKind("fooled: share of examples an adversary turned", (Metric("fooled", "fooled"),), rare=1),
     ChartKind(
         "radius ρ",
@@ -117,7 +119,8 @@ def charts_of(runs: Sequence[Charted], chosen: Collection[str] | None = None) ->
     recorded = {name for run in runs for name in run.series}
     foreign = dict.fromkeys(name for run in runs if getattr(run, "foreign", False) for name in run.series)
     own = not runs or any(not getattr(run, "foreign", False) for run in runs)
-    known = [kind for kind in CHARTS if _there(kind, recorded) or (own and not kind.rare)]
+    waited_for = own and not any(name.startswith("dev.") for name in recorded)  # an evaluation may bring more
+    known = [kind for kind in CHARTS if _there(kind, recorded) or (waited_for and not kind.rare)]
     shown = {metric.name for kind in known for metric in kind.metrics}
     return [*known, *foreign_charts(name for name in foreign if name not in shown)]
 
