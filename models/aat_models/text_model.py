@@ -15,7 +15,7 @@ from aat_models.decoders import Decoder
 from aat_models.embeddings import StepVectors, WordEmbedding
 from aat_models.encoders.base import HasStates, mask_of
 
-__all__ = ["Dropout", "TextModel", "parameter_count"]
+__all__ = ["Dropout", "TextModel"]
 
 
 class Dropout(NamedTuple):
@@ -115,7 +115,3 @@ class TextModel(nn.Module):
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Ids ``(B, T)`` → logits ``(B, C)``."""
         return self.classify(self.embedding(ids), lengths)
-
-
-def parameter_count(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())

@@ -27,17 +27,14 @@ from aat_workbench.report import collect, write
 from aat_workbench.runs import RunFolder, RunStatus, mount
 
 from . import fixed_run
+from .places import sets
 from .sshd import Sshd
 
-SETTINGS = [
-    word
-    for setting in (
-        "data.limit=200", "model.embedding=8", "model.hidden=8", "model.latent=8", "model.buckets=50",
-        "train.batch_size=16", "train.evaluate_limit=20", "train.log_every=5", "train.evaluate_every=50",
-        "train.threads=1", "surface.source=dataset", "train.epochs=2000",
-    )
-    for word in ("--set", setting)
-]  # fmt: skip
+SETTINGS = sets(
+    "data.limit=200", "model.embedding=8", "model.hidden=8", "model.latent=8", "model.buckets=50",
+    "train.batch_size=16", "train.evaluate_limit=20", "train.log_every=5", "train.evaluate_every=50",
+    "train.threads=1", "surface.source=dataset", "train.epochs=2000",
+)  # fmt: skip
 
 
 class Outcome(NamedTuple):

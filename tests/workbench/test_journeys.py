@@ -24,6 +24,7 @@ from aat_workbench.jobs import child_environment
 from aat_workbench.pseudo_terminal import PseudoTerminal
 from aat_workbench.runs import RunFolder
 
+from .places import sets
 from .sshd import Sshd
 
 pytestmark = [
@@ -31,15 +32,11 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal"),
 ]
 
-SMALL = [
-    word
-    for setting in (
-        "model.encoder=cnn", "model.embedding=16", "model.hidden=16", "model.latent=16", "model.buckets=200",
-        "model.decoder_hidden=16", "model.decoder_embedding=16", "train.batch_size=16", "train.lr=1e-2",
-        "train.evaluate_limit=50", "train.evaluate_every=30", "train.threads=1",
-    )
-    for word in ("--set", setting)
-]  # fmt: skip
+SMALL = sets(
+    "model.encoder=cnn", "model.embedding=16", "model.hidden=16", "model.latent=16", "model.buckets=200",
+    "model.decoder_hidden=16", "model.decoder_embedding=16", "train.batch_size=16", "train.lr=1e-2",
+    "train.evaluate_limit=50", "train.evaluate_every=30", "train.threads=1",
+)  # fmt: skip
 GOOD = ["great", "lovely", "excellent", "delicious", "friendly", "wonderful"]
 BAD = ["awful", "rude", "bland", "terrible", "dirty", "cold"]
 GOOD_ZH = ["好吃", "热情", "干净", "满意", "喜欢", "新鲜"]

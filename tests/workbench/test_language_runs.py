@@ -19,6 +19,8 @@ from aat_workbench.session import Session
 from aat_workbench.targets import Target, open_target
 from aat_workbench.writing_measures import measure
 
+from .places import command, moved_into, sets
+
 SMALL = [
     "language.width=16", "language.layers=1", "language.heads=2", "train.batch_size=8", "train.threads=1",
     "data.limit=200", "train.evaluate_limit=20", "train.lr=0.01",
@@ -30,11 +32,7 @@ VERSE = "two and two is four\n\nthree and one is four\n\n"
 def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Two runs, trained by the command: ``verse`` goes on with texts, ``answers`` answers."""
     folder = tmp_path_factory.mktemp("language")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("AAT_RUNS", str(folder / "runs"))
-        patch.setenv("AAT_DATA", str(folder / "data"))
-        patch.delenv("AAT_MIRROR", raising=False)
+    with moved_into(folder):
         (folder / "verse.txt").write_text(VERSE.replace("\n\n", "\n") * 50, encoding="utf-8")
         command("data", "add", "verse", "verse.txt", "--quiet")
         train("verse", "verse", "language.context=24", "language.steps=120")
@@ -49,15 +47,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield folder
 
 
-def command(*arguments: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    assert ended.value.code == 0
-
-
 def train(run: str, dataset: str, *settings: str) -> None:
-    sets = [part for setting in (*SMALL, *settings) for part in ("--set", setting)]
-    command("train", "--quiet", "--model", "llama", "--dataset", dataset, "--run", run, *sets)
+    chosen = sets(*SMALL, *settings)
+    command("train", "--quiet", "--model", "llama", "--dataset", dataset, "--run", run, *chosen)
 
 
 def written(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
@@ -297,8 +289,8 @@ def test_answers_are_measured_by_those_of_the_dataset(place: Path, capsys: pytes
 
 
 def test_what_is_no_language_model_is_not_exported(place: Path, tmp_path: Path) -> None:
-    sets = [part for setting in ("model.encoder=bow", "train.epochs=0.1", *SMALL[3:6]) for part in ("--set", setting)]
-    command("train", "--quiet", "--dataset", "support", "--run", "plain", *sets)
+    chosen = sets("model.encoder=bow", "train.epochs=0.1", *SMALL[3:6])
+    command("train", "--quiet", "--dataset", "support", "--run", "plain", *chosen)
     with pytest.raises(SystemExit) as caught:
         main(["export", "plain", str(tmp_path / "out")])
     assert caught.value.code == 2 and not (tmp_path / "out").exists()

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from aat_datasets.errors import ConfigError, InputError, UnknownNameError
+from aat_workbench import robustness_cells
 from aat_workbench import robustness_study as studies
 from aat_workbench.cli.main import main
 from aat_workbench.robustness_study import Row
@@ -108,7 +109,7 @@ def test_cells_are_measured_once_kept_and_measured_again_alike(
         "2 cells are left",
     ]
     write(tmp_path)
-    again = list(studies.check(path, 1, say=lambda line: None))
+    again = list(robustness_cells.check(path, 1, say=lambda line: None))
     assert {line["attack"] for line in again} == {"clean", "words", "certified", "typos", "ball"}
     assert all(line["points"] == 0 for line in again)
     with pytest.raises(SystemExit) as ended:
@@ -141,7 +142,7 @@ def test_a_cell_that_fails_is_told_and_left_out(tmp_path: Path, monkeypatch: pyt
     assert "failed" in told[1] and "suport" in told[1]
     assert not studies.results_path(path).exists()
     with pytest.raises(InputError, match="no cell is kept"):
-        list(studies.check(path, 1))
+        list(robustness_cells.check(path, 1))
 
 
 def test_tables_hold_means_over_seeds_and_paired_differences_from_the_reference() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aat_workbench.cli.main import main
+from .places import command, moved_into, sets
 
 WORDS = {"one": "eins", "two": "zwei", "dog": "Hund", "cat": "Katze", "sees": "sieht", "runs": "läuft", "big": "groß"}
 SETTINGS = [
@@ -20,12 +20,6 @@ SETTINGS = [
 ]  # fmt: skip
 
 
-def command(*arguments: str, code: int = 0) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    assert ended.value.code == code
-
-
 pytestmark = pytest.mark.slow  # it trains
 
 
@@ -33,18 +27,14 @@ pytestmark = pytest.mark.slow  # it trains
 def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A run ``pairs`` that puts one German word for each English one."""
     folder = tmp_path_factory.mktemp("pairs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("AAT_RUNS", str(folder / "runs"))
-        patch.setenv("AAT_DATA", str(folder / "data"))
-        patch.delenv("AAT_MIRROR", raising=False)
+    with moved_into(folder):
         draw = random.Random(0)
         texts = [draw.choices(sorted(WORDS), k=draw.randint(2, 5)) for _ in range(500)]
         rows = [json.dumps({"en": " ".join(text), "de": " ".join(WORDS[word] for word in text)}) for text in texts]
         (folder / "pairs.jsonl").write_text("\n".join(rows), encoding="utf-8")
         command("data", "add", "pairs", "pairs.jsonl", "--text", "en", "--target", "de", "--quiet")
-        sets = [part for setting in SETTINGS for part in ("--set", setting)]
-        command("train", "--quiet", "--dataset", "pairs", "--run", "pairs", *sets)
+        chosen = sets(*SETTINGS)
+        command("train", "--quiet", "--dataset", "pairs", "--run", "pairs", *chosen)
         yield folder
 
 
@@ -69,7 +59,7 @@ def test_what_cannot_be_trained_is_said_in_a_line(place: Path, capsys: pytest.Ca
         (["model.decoder=gru"], "encoder trains on labels"),
     ):
         capsys.readouterr()
-        sets = [part for setting in settings for part in ("--set", setting)]
-        command("train", "--quiet", "--dataset", "pairs", "--run", "refused", *sets, code=2)
+        chosen = sets(*settings)
+        command("train", "--quiet", "--dataset", "pairs", "--run", "refused", *chosen, code=2)
         told = capsys.readouterr().err
         assert said in told and len(told.strip().splitlines()) <= 2

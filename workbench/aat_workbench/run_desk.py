@@ -90,7 +90,7 @@ class RunDesk:
                 written = notes.read(folder.path)
                 return {"run": folder.name, "note": written.text, "tags": written.tags}
             case protocol.Queue():
-                from aat_workbench.cli.runs import queued
+                from aat_workbench.run_records import queued
 
                 return queued(self.root, params.parallel, params.start)
             case protocol.Report():
@@ -108,14 +108,14 @@ class RunDesk:
         if method == "remove":
             folder.remove()
         else:
-            from aat_workbench.cli.runs import details
+            from aat_workbench.run_records import details
 
             return details(folder)
         return {"run": folder.name, "path": str(folder.path)}
 
     def _at_large(self, method: str) -> Any:
         if method == "runs":
-            from aat_workbench.cli.runs import placed
+            from aat_workbench.run_records import placed
 
             return placed(self.root)
         if method == "demo":

@@ -50,10 +50,32 @@ class Statistics:
 
 
 class Attack:
-    """An attack under way: iterate over it for results, or over ``steps()`` to keep control between victim batches.
+    """Attacks examples: iterate over it for results in order of completion, or over ``steps()`` to keep control between
+    victim batches.
 
-    ``statistics`` is up to date at every result and step; ``warnings`` says what the recipe has to do without. For the
-    arguments see :func:`attack`.
+    Args:
+        victim: the model under attack.
+        examples: labelled texts; ``row`` becomes the result's ``id`` and must not repeat.
+        recipe: what is tried, from ``aat_models.attacks.recipes``.
+        budget: the share of a text's words that may be edited, rounded up to whole words; 1 is no cap, None is what the
+            recipe says.
+        queries_per_word: a text of n words may cost this many queries times n, the unedited text included; None is what
+            the recipe says. A gradient costs a query.
+        seed: of the recipe's random choices. The same seed gives the same results at any ``concurrency`` and ``batch``.
+        concurrency: examples that run beside each other; it bounds the memory.
+        batch: texts the victim is asked at a time; None is what the victim says it is fastest with, or 96. On a CPU larger
+            ones are slower for most models: they mix more lengths and leave the cache (docs/results/attack-speed.md).
+        temperature: the victim's calibrated temperature (``aat_models.attacks.calibration``).
+        surface: the substitutes of a word, for recipes that need one and have none of their own.
+        goal: another goal than the recipe's, where that is untargeted; of a victim that writes, one of
+            ``aat_models.writing_goals``.
+        checks: a sentence encoder, and constraints beside the recipe's own.
+
+    Attributes:
+        statistics: where the time went; up to date at every result and step.
+        warnings: what the recipe has to do without.
+
+    Raises InputError and DataError.
     """
 
     def __init__(
@@ -268,54 +290,5 @@ class Attack:
         )
 
 
-def attack(
-    victim: Victim,
-    examples: Iterable[Example],
-    recipe: Recipe,
-    *,
-    budget: float | None = None,
-    queries_per_word: int | None = None,
-    seed: int = 0,
-    concurrency: int = 256,
-    batch: int | None = None,
-    temperature: float = 1.0,
-    surface: Surface | None = None,
-    goal: Aim | None = None,
-    checks: Checks = NO_CHECKS,
-) -> Attack:
-    """Attacks examples one result at a time, in order of completion.
-
-    Args:
-        victim: the model under attack.
-        examples: labelled texts; ``row`` becomes the result's ``id`` and must not repeat.
-        recipe: what is tried, from ``aat_models.attacks.recipes``.
-        budget: the share of a text's words that may be edited, rounded up to whole words; 1 is no cap, None is what the
-            recipe says.
-        queries_per_word: a text of n words may cost this many queries times n, the unedited text included; None is what
-            the recipe says. A gradient costs a query.
-        seed: of the recipe's random choices. The same seed gives the same results at any ``concurrency`` and ``batch``.
-        concurrency: examples that run beside each other; it bounds the memory.
-        batch: texts the victim is asked at a time; None is what the victim says it is fastest with, or 96. On a CPU larger
-            ones are slower for most models: they mix more lengths and leave the cache (docs/results/attack-speed.md).
-        temperature: the victim's calibrated temperature (``aat_models.attacks.calibration``).
-        surface: the substitutes of a word, for recipes that need one and have none of their own.
-        goal: another goal than the recipe's, where that is untargeted; of a victim that writes, one of
-            ``aat_models.writing_goals``.
-        checks: a sentence encoder, and constraints beside the recipe's own.
-
-    Returns an iterator of results; its ``statistics`` say where the time went. Raises InputError and DataError.
-    """
-    return Attack(
-        victim,
-        examples,
-        recipe,
-        budget=budget,
-        queries_per_word=queries_per_word,
-        seed=seed,
-        concurrency=concurrency,
-        batch=batch,
-        temperature=temperature,
-        surface=surface,
-        goal=goal,
-        checks=checks,
-    )
+attack = Attack
+"""Attacks examples one result at a time, in order of completion."""

@@ -12,6 +12,17 @@ import typer
 
 from aat_datasets.errors import InputError, UnknownNameError
 from aat_models import config as configs
+from aat_workbench.cli.bench_tables import (
+    ATTACK_COLUMNS,
+    WRITING_COLUMNS,
+    attack_row,
+    rows_of_app,
+    rows_of_curves,
+    rows_of_datasets,
+    rows_of_live,
+    train_rows,
+    writing_row,
+)
 from aat_workbench.cli.output import Json, Quiet, emit, print_table, say
 
 __all__ = ["app"]
@@ -73,19 +84,19 @@ def tui(
         raise InputError(f"--size: expected COLSxLINES, got {size!r}", "for example: --size 120x40")
     cells = (int(match[1]), int(match[2]))
     if rows:
-        figures, table = _figures(bench_rows(rows, cells, data), quiet), _pane_rows
+        figures, table = _figures(bench_rows(rows, cells, data), quiet), rows_of_datasets
     elif curves:
         counts = re.fullmatch(r"(\d{1,3})x(\d{1,9})", curves)
         if counts is None or int(counts[1]) < 2 or not int(counts[2]):
             raise InputError(f"--curves: expected RUNSxPOINTS, got {curves!r}", "for example: --curves 20x1000000")
         figures = _figures(bench_curves(int(counts[1]), int(counts[2]), cells, data), quiet)
-        table = _curve_rows
+        table = rows_of_curves
     elif generate:
         figures, table = _figures(bench_generate_pane(generate, cells, data), quiet), rows_of_replies
     elif live:
-        figures, table = _figures(bench_live(live, cells), quiet), _live_rows
+        figures, table = _figures(bench_live(live, cells), quiet), rows_of_live
     else:
-        figures, table = _figures(bench_tui(rounds, keys, cells, dataset), quiet), _rows
+        figures, table = _figures(bench_tui(rounds, keys, cells, dataset), quiet), rows_of_app
     if json:
         emit(figures)
     else:
@@ -137,7 +148,7 @@ def attack(
     if json:
         emit(figures)
         return
-    print_table(_ATTACK_COLUMNS, [_attack_row(name, found) for name, found in figures["recipes"].items()])
+    print_table(ATTACK_COLUMNS, [attack_row(name, found) for name, found in figures["recipes"].items()])
     for name, difference in figures["differences"].items():
         say(f"{name or 'all'}: {difference}", quiet=quiet)
 
@@ -158,15 +169,16 @@ def robustness(
     quiet: Quiet = False,
 ) -> None:
     """Train and attack many methods alike; what is measured already is kept beside the study and not measured again."""
+    from aat_workbench import robustness_cells
     from aat_workbench import robustness_study as studies
     from aat_workbench.robustness_tables import tables
 
     found = studies.read(study)
     if cell:
-        emit(msgspec.to_builtins(studies.measure(found, found.cells[cell])))
+        emit(msgspec.to_builtins(robustness_cells.measure(found, found.cells[cell])))
         return
     if check:
-        compared = list(studies.check(study, check, only=only, say=lambda line: say(line, quiet=quiet)))
+        compared = list(robustness_cells.check(study, check, only=only, say=lambda line: say(line, quiet=quiet)))
         if json:
             emit(compared)
         else:
@@ -240,7 +252,7 @@ def train(
     if json:
         emit(figures)
         return
-    print_table(["measured", "CPU", "wall", "committed"], _train_rows(figures))
+    print_table(["measured", "CPU", "wall", "committed"], train_rows(figures))
     found = [
         (name, one["ratio"], one["analytic"], one["share"]) for name, one in figures.get("adversaries", {}).items()
     ]
@@ -309,43 +321,7 @@ def generate(
     if json:
         emit(figures)
     else:
-        print_table(_WRITING_COLUMNS, [_writing_row(row) for row in figures["rows"]])
-
-
-_WRITING_COLUMNS = [
-    "size", "weights", "batch", "tokens/s", "told, tokens/s", "peer, tokens/s", "speed over peer", "CPU over peer",
-    "told over peer", "equal",
-]  # fmt: skip
-
-
-def _writing_row(row: dict[str, Any]) -> tuple[object, ...]:
-    over = row.get("theirs_over_ours", {})
-    told = row["theirs"]["wall"] / row["told"]["wall"] if over else None
-    return (
-        row["size"], row["parameters"], row["batch"], row["ours"]["tokens_per_second"],
-        row["told"]["tokens_per_second"], row["theirs"]["tokens_per_second"] if over else None,
-        over.get("wall"), over.get("cpu"), told, row.get("equal"),
-    )  # fmt: skip
-
-
-def _train_rows(figures: dict[str, Any]) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-
-    def row(name: str, ratio: dict[str, float], committed: str) -> None:
-        rows.append((name, ratio["cpu"], ratio["wall"], committed))
-
-    if "loop" in figures:
-        row("speed of the loop over bare PyTorch", figures["loop"]["bare_over_loop"], "≥ 0.95")
-        row("time with an average of the weights over without", figures["loop"]["averaged_over_loop"], "")
-    if "records" in figures:
-        row("time without records, control, checkpoints over with", figures["records"]["off_over_on"], "≥ 0.99")
-    for name, found in figures.get("watching", {}).items():
-        named = f"{name.replace('_', ' ')} and control, share of the training"
-        rows.append((named, found["records_cpu"], found["records_wall"], "< 0.01"))
-    for backend in ("tensorflow", "torch"):
-        if "keras" in figures:
-            row(f"speed over Keras on {backend}", figures["keras"][f"{backend}_over_ours"], "≥ 1.5")
-    return rows
+        print_table(WRITING_COLUMNS, [writing_row(row) for row in figures["rows"]])
 
 
 def _figures(told: Iterable[str | dict[str, Any]], quiet: bool) -> dict[str, Any]:
@@ -362,80 +338,3 @@ def _figures(told: Iterable[str | dict[str, Any]], quiet: bool) -> dict[str, Any
 def _names(text: str) -> list[str]:
     """``a, b`` → its names."""
     return [name for name in text.replace(" ", "").split(",") if name]
-
-
-_ATTACK_COLUMNS = [
-    "recipe", "CPU s", "peer CPU s", "factor CPU", "factor wall", "accuracy", "under attack", "peer under attack",
-    "points", "queries", "peer queries", "forward share", "share of the limit",
-]  # fmt: skip
-
-
-def _attack_row(name: str, found: dict[str, Any]) -> tuple[object, ...]:
-    own, peer = found["ours"], found.get("peer", {})
-    return (
-        name, own["cpu"], peer.get("cpu"), found.get("factor_cpu"), found.get("factor_wall"), own["accuracy"],
-        own["accuracy_under_attack"], peer.get("accuracy_under_attack"), found.get("difference_points"), own["queries"],
-        peer.get("queries"), own["forward_share"], found["limit"]["share"],
-    )  # fmt: skip
-
-
-def _pane_rows(figures: dict[str, Any]) -> list[tuple[str, object, str]]:
-    pages, jumps, memory = figures["page_down_ms"], figures["jump_ms"], figures["memory_mib"]
-    return [
-        ("start of the app to the first page, ms", figures["open_ms"], "< 1000"),
-        ("page down, p50, ms", pages["p50"], ""),
-        ("page down, p95, ms", pages["p95"], "< 50"),
-        ("page down, most, ms", pages["most"], ""),
-        ("jump to a row, p50, ms", jumps["p50"], ""),
-        *((f"filter, {name}, ms", value, "< 500" if value == figures["first_page_ms"].get("1 of 1 000 rows") else "")
-          for name, value in figures["first_page_ms"].items()),
-        ("memory without a dataset, MiB", memory["without_dataset"], ""),
-        ("memory, peak, MiB", memory["peak"], ""),
-        ("memory, growth, MiB", memory["growth"], "< 150"),
-    ]  # fmt: skip
-
-
-def _curve_rows(figures: dict[str, Any]) -> list[tuple[str, object, str]]:
-    first, again, redraw = figures["first_open_ms"], figures["open_ms"], figures["redraw_ms"]
-    return [
-        ("start of the app to the pane, ms", again["pane"], "< 2000"),
-        ("start of the app to the curves, ms", again["curves"], "< 2000"),
-        ("processor time of the app until then, ms", again["cpu"], ""),
-        ("the same where no run was read before: the pane, ms", first["pane"], ""),
-        ("the curves under the cursor, ms", first["curves"], ""),
-        ("every run, ms", first["every_run"], ""),
-        ("key to all charts redrawn, p50, ms", redraw["p50"], ""),
-        ("key to all charts redrawn, p95, ms", redraw["p95"], "< 50"),
-        ("key to all charts redrawn, most, ms", redraw["most"], ""),
-        ("processor time of a key, mean, ms", redraw["cpu_mean"], ""),
-        ("memory, peak, MiB", figures["memory_mib"]["peak"], "< 300"),
-    ]
-
-
-def _live_rows(figures: dict[str, Any]) -> list[tuple[str, object, str]]:
-    paint, memory = figures["key_to_paint_ms"], figures["memory_mib"]
-    return [
-        ("seconds", figures["seconds"], ""),
-        ("events", figures["events"], ""),
-        *((f"key to paint, {name.replace('_', ' ')}, {share}, ms", paint[name][share], "< 50" if share == "p95" else "")
-          for name in ("first_half", "second_half") for share in ("p50", "p95", "most")),
-        ("memory at the start, MiB", memory["each"][0], ""),
-        ("memory at the end, MiB", memory["each"][-1], ""),
-        ("memory, growth in the second half, MiB", memory["growth_second_half"], "none"),
-        ("share of a core", figures["cpu_share"], ""),
-        ("bytes a second to the terminal", figures["bytes_a_second"], ""),
-    ]  # fmt: skip
-
-
-def _rows(figures: dict[str, Any]) -> list[tuple[str, object, str]]:
-    start, key = figures["cold_start_ms"], figures["key_to_paint_ms"]
-    return [
-        ("cold start, hello world, ms", start["hello"], ""),
-        ("cold start, app, ms", start["app"], ""),
-        ("cold start, ratio", start["ratio"], "≤ 1.6"),
-        ("key to paint, idle, p50, ms", key["idle"]["p50"], ""),
-        ("key to paint, idle, p95, ms", key["idle"]["p95"], ""),
-        ("key to paint, training beside, p50, ms", key["training"]["p50"], ""),
-        ("key to paint, training beside, p95, ms", key["training"]["p95"], "≤ 100"),
-        ("key to paint, p95, ratio", key["ratio_p95"], "≤ 2"),
-    ]

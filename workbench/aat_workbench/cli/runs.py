@@ -5,18 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aat_datasets.errors import AatError, InputError, UnknownNameError
+from aat_datasets.errors import InputError, UnknownNameError
 from aat_workbench.cli.hosting import OnHost, ask, there
 from aat_workbench.cli.output import Json, Quiet, dotted, emit, print_table, say
 
 if TYPE_CHECKING:
     from aat_workbench.notes import Notes
-    from aat_workbench.runs import RunFolder
 
 __all__ = ["app"]
 
@@ -34,6 +32,7 @@ def list_(
 ) -> None:
     """All runs, newest first."""
     from aat_workbench import queue
+    from aat_workbench.run_records import placed
     from aat_workbench.runs import runs_root
 
     if host:
@@ -68,6 +67,7 @@ def queue_(
 
     A training that ends begins the next one. AAT_PARALLEL goes before --parallel.
     """
+    from aat_workbench.run_records import queued
     from aat_workbench.runs import runs_root
 
     if host:
@@ -85,22 +85,10 @@ def queue_(
     say(at_a_time if waiting else f"nobody waits; {at_a_time}", quiet=quiet)
 
 
-def queued(root: Path, parallel: int, start: str) -> dict[str, Any]:
-    """Has ``parallel`` trainings at a time (0: as it is), begins the run ``start``; ``{parallel, waiting: [run]}``."""
-    from aat_workbench import queue
-    from aat_workbench.runs import find_run
-
-    if parallel:
-        queue.set_parallel(root, parallel)
-    if start:
-        queue.start_now(find_run(start, root))
-    queue.advance(root)
-    return {"parallel": queue.parallel(root), "waiting": list(queue.places(root))}
-
-
 @app.command("show")
 def show(name: Name, json: Json = False, quiet: Quiet = False, host: OnHost = "") -> None:
     """One run: state, config, figures, checkpoints, attacks."""
+    from aat_workbench.run_records import details
     from aat_workbench.runs import find_run
 
     full = ask(host, "run", quiet=quiet, run=name) if host else details(find_run(name))
@@ -126,6 +114,7 @@ def show(name: Name, json: Json = False, quiet: Quiet = False, host: OnHost = ""
 @app.command("compare")
 def compare(names: Names, json: Json = False, quiet: Quiet = False, host: OnHost = "") -> None:
     """Several runs side by side: what their configs differ in, and their figures."""
+    from aat_workbench.run_records import details
     from aat_workbench.runs import find_run
 
     if host:
@@ -284,93 +273,6 @@ def _show_notes(found: dict[str, Any], *, json: bool, quiet: bool) -> None:
     elif not quiet:
         for line in (*(["tags: " + " ".join(found["tags"])] if found["tags"] else []), *found["note"].splitlines()):
             print_line(line)
-
-
-def placed(root: Path) -> list[dict[str, Any]]:
-    """What a list shows of all runs, each with its place in the queue; 0: it does not wait."""
-    from aat_workbench import queue
-    from aat_workbench.runs import list_runs
-
-    places = queue.places(root)
-    return [{**brief(folder), "place": places.get(folder.name, 0)} for folder in list_runs(root)]
-
-
-def brief(folder: RunFolder) -> dict[str, Any]:
-    """What a list shows of a run."""
-    from aat_workbench import notes
-
-    status = folder.status()
-    written = notes.read(folder.path)
-    entry: dict[str, Any] = {
-        "run": folder.name,
-        "path": str(folder.path),
-        "state": status.state,
-        "step": status.step,
-        "total": status.total,
-        "metrics": status.metrics,
-        "summary": status.summary or {},
-        "error": status.error,
-        "started": status.started,
-        "heartbeat": status.heartbeat,
-        "note": written.text,
-        "tags": written.tags,
-    }
-    try:
-        config = folder.config
-    except AatError as error:  # an old or hand-edited run must not hide the others
-        return {**entry, "error": str(error)}
-    return {
-        **entry,
-        "dataset": config.data.dataset,
-        "model": config.model.encoder,
-        "adversary": config.adversary.name,
-    }
-
-
-def details(folder: RunFolder) -> dict[str, Any]:
-    """Everything about a run but its events."""
-    import msgspec
-
-    return {
-        **brief(folder),
-        "config": msgspec.to_builtins(folder.config),
-        "checkpoints": [path.name for path in folder.steps()],
-        "warnings": warnings(folder),
-        "changes": changes(folder),
-        "attacks": attacks(folder),
-    }
-
-
-def warnings(folder: RunFolder) -> list[str]:
-    """What a run's training warned of, oldest first."""
-    from aat_models.events import Notice
-
-    return [record.message for record in folder.history() if isinstance(record, Notice) and record.level == "warning"]
-
-
-def changes(folder: RunFolder) -> list[dict[str, Any]]:
-    """The settings changed while the run trained: ``[{step, set, before, by}]``."""
-    from aat_models.events import ControlApplied
-
-    return [
-        {"step": record.step, "set": record.value, "before": record.before, "by": record.by}
-        for record in folder.history()
-        if isinstance(record, ControlApplied) and record.command == "set"
-    ]
-
-
-def attacks(folder: RunFolder) -> list[dict[str, Any]]:
-    """The summaries of a run's finished attacks: ``[{name, summary}]``."""
-    import msgspec
-
-    found: list[dict[str, Any]] = []
-    for path in sorted(folder.attacks_path.glob("*/summary.json")):
-        try:
-            summary = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        except (OSError, msgspec.MsgspecError):
-            continue  # being written, or another version's
-        found.append({"name": path.parent.name, "summary": summary})
-    return found
 
 
 def comparison(runs: list[dict[str, Any]]) -> dict[str, Any]:

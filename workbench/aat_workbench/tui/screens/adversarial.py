@@ -7,22 +7,21 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from aat_datasets.chinese import join_words
 from aat_datasets.errors import AatError
 from aat_models.events import AttackResult
-from aat_workbench.outcome import broken, reduced, reducing
+from aat_workbench.outcome import broken, reduced
 from aat_workbench.terminal import visible
 
 from ..asking import Asking, AttackCount, told
 from ..exporting import file_name
 from ..messages import AttackTarget, PaneMessage, ProbeText, RunSelected
-from ..pane import Pane, PaneCommand
+from ..pane import PaneCommand
 from ..targets import (
     FOREIGN,
     TINY,
@@ -38,14 +37,15 @@ from ..widgets.controls import AttackControls
 from ..widgets.finding import FindLine
 from ..widgets.painted import clip
 from ..widgets.probe import ProbePanel
-from ..widgets.results import FILTERS, SORTS, STATUS, ResultsTable, label_name
+from ..widgets.results import ResultsTable, label_name
 from ..widgets.verdict import METHODS, Verdict
 from .adversarial_look import ABOUT, BINDINGS, CSS
 from .attacking import Attacking
 from .choosing import Choosing
 from .explaining import Explaining
 from .probing import Probing
-from .progress import attack_line, counts_line, summary_line
+from .progress import attack_line, summary_line
+from .results_order import ResultsOrder
 from .taking import Taking
 
 __all__ = ["AdversarialPane"]
@@ -57,7 +57,7 @@ p   types a text of your own; enter there asks what would break it"""
 NO_VERDICT = "The example under the cursor is told here: which words were changed, and what that did to the model."
 
 
-class AdversarialPane(Pane):
+class AdversarialPane(ResultsOrder):
     """Controls, progress, results, the verdict on one example, and the probe."""
 
     ABOUT = ABOUT
@@ -67,7 +67,6 @@ class AdversarialPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._stored: StoredAttack | None = None
-        self._labels: list[str] = []
         self._name = ""
         self._asking: Asking | None = None
         self._probed = ("", -1)  # a text that was put into the probe, and its true class
@@ -127,10 +126,6 @@ class AdversarialPane(Pane):
         return self.query_one(AttackControls)
 
     @property
-    def table(self) -> ResultsTable:
-        return self.query_one(ResultsTable)
-
-    @property
     def verdict(self) -> Verdict:
         return self.query_one(Verdict)
 
@@ -184,11 +179,7 @@ class AdversarialPane(Pane):
         yield PaneCommand("Probe", "Type a text; the models answer as you type", self.action_probe)
         if self.table.results:
             yield PaneCommand("Export the table", "Key e; CSV or JSONL", self.action_export)
-            yield PaneCommand("Find results", "Key /; by their texts or classes", self.action_find)
-            yield PaneCommand("All classes", "Show the texts of every class", lambda: self._show_class(None))
-            for label in sorted({result.label for result in self.table.results}):
-                name = clip(label_name(self._labels, label), 40)
-                yield PaneCommand(f"Only {name}", "Show the texts of this class", lambda c=label: self._show_class(c))
+            yield from self.order_commands()
         if self.verdict.result is not None:
             yield PaneCommand("Copy the text", "Key y; Y shows it alone, to select", self.action_copy)
         if self.attacking:
@@ -320,19 +311,7 @@ class AdversarialPane(Pane):
             line.update(attack_line(self._attacks.count, self.size.width - 2, colours))
         else:
             line.update(summary_line(self._name, self.table.results, colours))
-        box = self.query_one("#results-box")
-        names = {status: name.word for status, name in STATUS.items()}
-        if reducing(self.table.results):
-            names |= {"success": "one word left", "failed": "more words left"}
-        counts = {status: self.table.count(status) for status in FILTERS}
-        box.border_title = counts_line(counts, self.table.filter, names) if self.table.results else Text(" Results ")
-        notes = [SORTS[self.table.sort]]
-        if self.table.only is not None:
-            notes.insert(0, f"only {clip(label_name(self._labels, self.table.only), 40)}")
-        found = self.query_one(FindLine).value.strip()
-        if found:
-            notes.insert(0, f"with “{clip(found, 40)}”")
-        box.border_subtitle = Text(f" {' · '.join(notes)} ") if self.table.results else None
+        self.tell_frame()
 
     def on_results_table_highlighted(self, event: ResultsTable.Highlighted) -> None:
         event.stop()
@@ -439,44 +418,6 @@ class AdversarialPane(Pane):
         self.verdict.show(result, labels, "your text")
         self._title_verdict(result)
         self._explaining.explain(result)
-
-    # Order
-
-    def action_sort(self) -> None:
-        """The next order."""
-        orders = list(SORTS)
-        self.table.set_sort(orders[(orders.index(self.table.sort) + 1) % len(orders)])
-        self._tell_results()
-
-    def action_filter(self) -> None:
-        """The next status that has results."""
-        there = [status for status in FILTERS if self.table.count(status)] or ["all"]
-        here = there.index(self.table.filter) if self.table.filter in there else -1
-        self.table.set_filter(there[(here + 1) % len(there)])
-        self._tell_results()
-
-    def action_find(self) -> None:
-        """Only the results that contain what is typed."""
-        self.query_one(FindLine).begin()
-
-    @on(Input.Changed, "#find")
-    def _find(self, event: Input.Changed) -> None:
-        event.stop()
-        self.table.set_text_shown(event.value)
-        self._tell_results()
-
-    def on_find_line_left(self, event: FindLine.Left) -> None:
-        event.stop()
-        self.focus_on(self.table)
-
-    def action_class(self) -> None:
-        """Only the texts of the class of the one under the cursor; again: all."""
-        current = self.table.current
-        self._show_class(None if self.table.only is not None or current is None else current.label)
-
-    def _show_class(self, label: int | None) -> None:
-        self.table.set_class_shown(label)
-        self._tell_results()
 
     def action_target(self) -> None:
         """Choose model A."""

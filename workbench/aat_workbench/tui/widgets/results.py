@@ -202,11 +202,6 @@ class ResultsTable(ScrollView, can_focus=True):
         self._results += results
         self._arrange()
 
-    def set_empty(self, text: str) -> None:
-        """What stands there while there is no result."""
-        self._empty = text
-        self.refresh()
-
     def set_sort(self, sort: Sort) -> None:
         self._sort = sort
         self._arrange()
