@@ -21,7 +21,8 @@ from aat_models.config import Config
 from aat_models.events import Event
 from aat_workbench.interrupts import Interrupts
 from aat_workbench.runs import RunFolder
-from aat_workbench.training import Trainer, claim, drive
+from aat_workbench.trainer import Trainer
+from aat_workbench.training import claim, drive
 
 if TYPE_CHECKING:
     from aat_models.distributed import Group

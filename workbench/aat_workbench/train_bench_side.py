@@ -21,7 +21,7 @@ from aat_workbench.peers.wire import serve
 if TYPE_CHECKING:
     from aat_models.data import TrainingData
     from aat_models.training import Training
-    from aat_workbench.training import CheckpointDue
+    from aat_workbench.trainer import CheckpointDue
 
 __all__ = ["Session"]
 

@@ -13,9 +13,9 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from aat_datasets.errors import AatError, ConfigError, InputError, NotFiniteError, TrainingError
 from aat_models.config import Config
@@ -31,61 +31,20 @@ from aat_models.events import (
     Started,
     Step,
 )
-from aat_models.live import Change, written
+from aat_models.live import written
 from aat_workbench import checkpoints, control, liveness, queue, replaying
 from aat_workbench.interrupts import Interrupts
 from aat_workbench.runs import RunFolder, RunStatus, find_run, resolve
 from aat_workbench.status import RunState
+from aat_workbench.trainer import CheckpointDue, Opener, open_core
 
 if TYPE_CHECKING:
     from aat_workbench.tensorboard_log import BoardWriter
 
-__all__ = ["CheckpointDue", "Opener", "Trainer", "claim", "drive", "open_core", "resumable", "run_training"]
+__all__ = ["claim", "drive", "resumable", "run_training"]
 
 HEARTBEAT_SECONDS = 2.0
 PAUSE_SECONDS = 0.2
-
-
-class CheckpointDue(Protocol):
-    """What the core yields where a checkpoint is to be taken; it is not recorded."""
-
-    @property
-    def step(self) -> int: ...
-
-    @property
-    def best(self) -> bool: ...
-
-
-class Trainer(Protocol):
-    """The core of a training; ``aat_models.loop.Loop`` is one."""
-
-    def events(self) -> Iterator[Event | CheckpointDue]:
-        """Train, one record after another; ends with ``Done``, or without one where it was stopped."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write everything that going on from here needs into an existing folder."""
-        ...
-
-    def control(self, command: str) -> None:
-        """Take ``stop`` or ``checkpoint``."""
-        ...
-
-    def change(self, assignment: str) -> Change:
-        """Take ``KEY=VALUE`` into every later step and checkpoint. Raises ConfigError or UnknownNameError."""
-        ...
-
-
-Opener = Callable[[Config, Path | None], Trainer]
-
-
-def open_core(config: Config, resume: Path | None) -> Trainer:
-    """The trainer of ``aat_models``, with its data prepared; ``resume`` is a checkpoint folder."""
-    from aat_datasets.sources import data_root
-    from aat_models.distributed import ALONE
-    from aat_models.opening import prepare_training
-
-    return prepare_training(config, data_root() / "_prepared")(resume, ALONE)
 
 
 def run_training(
