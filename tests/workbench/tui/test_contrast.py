@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
+from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -45,10 +48,11 @@ def too_faint(app: App[Any], within: Widget) -> list[tuple[str, float]]:
     return found
 
 
-async def check(pilot: Pilot[None], within: Widget | None = None) -> None:
-    """What is on the screen, in every theme."""
-    for theme in THEMES:
+async def check(pilot: Pilot[None], within: Widget | None = None, themes: Sequence[Theme] = THEMES) -> None:
+    """What is on the screen, in each of these themes."""
+    for theme in themes:
         pilot.app.theme = theme.name
+        await pilot.pause()  # until it is drawn: what stood there before would pass
         place = within or pilot.app.screen
         # What is drawn off the screen's thread comes a moment after the theme has changed.
         try:
@@ -73,16 +77,19 @@ async def look_at_forms(pilot: Pilot[None], app: WorkbenchApp) -> None:
     pane = app.pane
     assert pane is not None
     forms = [
-        HelpOverlay(pane),
-        Confirm("Delete it?", "its folder goes"),
-        Ask("Which?", "a name", "x", lambda text: "no such name"),
-        NewRun(app.runs_root),
-        ConfigText(Config(), lambda config: None),
+        lambda: HelpOverlay(pane),
+        lambda: Confirm("Delete it?", "its folder goes"),
+        lambda: Ask("Which?", "a name", "x", lambda text: "no such name"),
+        lambda: NewRun(app.runs_root),
+        lambda: ConfigText(Config(), lambda config: None),
     ]
-    for form in forms:
+    for theme, make in product(THEMES, forms):
+        app.theme = theme.name
+        await pilot.pause()
+        form = make()
         await app.push_screen(form)
         await until(pilot, lambda form=form: form.is_current and form.children)
-        await check(pilot, form.children[0])
+        await check(pilot, form.children[0], [theme])
         app.pop_screen()
 
 

@@ -85,6 +85,7 @@ class WorkbenchApp(App[None]):
     .-too-small ContentSwitcher { display: none; }
     .-too-small #too-small { display: block; }
     Input > .input--placeholder, Input > .input--suggestion, TextArea > .text-area--gutter { color: $faint; }
+    TextArea > .text-area--cursor-gutter { color: $foreground; }
     CommandPalette #--container { width: 92%; max-width: 90; }
     CommandPalette SearchIcon { color: $primary; }
     """

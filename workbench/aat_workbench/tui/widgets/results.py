@@ -111,8 +111,8 @@ class ResultsTable(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     ResultsTable { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
     ResultsTable > .results--head { color: $muted; text-style: bold; }
-    ResultsTable > .results--cursor { background: $block-cursor-blurred-background; }
-    ResultsTable:focus > .results--cursor { background: $block-cursor-background; }
+    ResultsTable > .results--cursor { background: $block-cursor-blurred-background; color: $foreground; }
+    ResultsTable:focus > .results--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
     ResultsTable > .results--quiet { color: $muted; }
     ResultsTable > .results--success { color: $error; text-style: bold; }
     ResultsTable > .results--failed { color: $success; }
@@ -354,20 +354,27 @@ class ResultsTable(ScrollView, can_focus=True):
         if row == self._cursor and line[0] == " ":
             line = "▸" + line[1:]  # where a theme has no colour for the cursor, and for whoever sees none
         text = Text(line, end="", no_wrap=True)
-        text.stylize(self.get_component_rich_style("results--quiet", partial=True), 0, 6)
-        kinds = {"broken": "results--success", "held": "results--failed"}
-        kind = kinds.get(word, "results--quiet")
-        text.stylize(self.get_component_rich_style(kind, partial=True), 6, 15)
-        if not result.edits:
-            text.stylize(self.get_component_rich_style("results--quiet", partial=True), 15)
         base = self.rich_style
         if row == self._cursor:
-            base += Style(bgcolor=self.get_component_rich_style("results--cursor").bgcolor)
+            cursor = self.get_component_rich_style("results--cursor")
+            base += Style(color=cursor.color, bgcolor=cursor.bgcolor)
+        if row != self._cursor or not self.has_focus or self.app.theme != "workbench-contrast":
+            self._colour(text, word, edited=bool(result.edits))
         segments = [
             Segment(segment.text, base + (segment.style if isinstance(segment.style, Style) else Style()))
             for segment in text.render(self.app.console)
         ]
         return Strip(segments).adjust_cell_length(width, base)
+
+    def _colour(self, text: Text, word: str, *, edited: bool) -> None:
+        """The colours of a line's parts; the cursor's line in high contrast has none."""
+        quiet = self.get_component_rich_style("results--quiet", partial=True)
+        text.stylize(quiet, 0, 6)
+        kinds = {"broken": "results--success", "held": "results--failed"}
+        kind = kinds.get(word, "results--quiet")
+        text.stylize(self.get_component_rich_style(kind, partial=True), 6, 15)
+        if not edited:
+            text.stylize(quiet, 15)
 
 
 def _p_true(result: AttackResult) -> str:
