@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 
 from aat_workbench.tui.themes import DARK
-from aat_workbench.tui.widgets.table import KEPT_PAGES, PAGE, Bar, Cell, Column, Row, VirtualTable, clip
+from aat_workbench.tui.widgets.painted import fit
+from aat_workbench.tui.widgets.table import KEPT_PAGES, PAGE, Bar, Cell, Column, Row, VirtualTable
 
 from .shell_support import HOSTILE, until
 
@@ -182,4 +183,4 @@ async def test_a_shorter_list_takes_the_cursor_back() -> None:
 @pytest.mark.parametrize("width", [1, 2, 7, 30])
 @pytest.mark.parametrize("right", [False, True])
 def test_a_clipped_text_has_the_width_asked_for(text: str, width: int, right: bool) -> None:
-    assert cell_len(clip(text, width, right=right)) == width
+    assert cell_len(fit(text, width, right=right)) == width

@@ -19,7 +19,8 @@ from aat_workbench.tui.screens.adversarial import AdversarialPane
 from aat_workbench.tui.themes import DARK
 from aat_workbench.tui.widgets.diff import DiffView, Side, diff_words
 from aat_workbench.tui.widgets.heat import Word, WordFlow, salience_words
-from aat_workbench.tui.widgets.table import Bar, Column, VirtualTable, clip
+from aat_workbench.tui.widgets.painted import fit
+from aat_workbench.tui.widgets.table import Bar, Column, VirtualTable
 
 from .pane_session import FakeSession
 from .shell_support import check_cells, screen_text, until
@@ -171,7 +172,7 @@ def test_a_log_line_is_folded_by_cells(text: str, width: int) -> None:
 @pytest.mark.parametrize("width", range(1, 12))
 def test_a_clipped_text_fills_its_cells(width: int) -> None:
     for text in ("酒店的服务员", "a酒店的服务员", "好", "ab"):
-        assert cell_len(clip(text, width)) == width and len(emulated([clip(text, width)], width)[0]) == width
+        assert cell_len(fit(text, width)) == width and len(emulated([fit(text, width)], width)[0]) == width
 
 
 # --- commands

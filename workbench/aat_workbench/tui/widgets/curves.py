@@ -26,8 +26,8 @@ from ...terminal import utf8_locale, visible
 from ..themes import blend, plain, series_colours
 from .chart_axis import Mark, Window, axis_lines, axis_word, spoken
 from .curve_drawing import RAW, Curve, Frame, Layer, free_row, joined, layer_of, parts_of, sight
+from .painted import fit
 from .plotting import Canvas, Extremes, Scale, glyph, log_ticks, number, rounded, short
-from .table import clip
 
 __all__ = ["Curve", "CurveChart"]
 
@@ -223,7 +223,7 @@ class CurveChart(Widget, can_focus=True):
     def _make(self, size: Size) -> Frame:
         curves = [curve for curve in self._curves if curve.xs]
         if not curves or size.width < 12 or size.height < 3:
-            lines = [[(clip(self._empty, size.width), "faint")]] if not curves else []
+            lines = [[(fit(self._empty, size.width), "faint")]] if not curves else []
             return Frame(lines, 0, 0, 0.0, 0.0)
         whole = min(curve.xs[0] for curve in curves), max(curve.xs[-1] for curve in curves)
         if whole[1] <= whole[0]:
@@ -334,7 +334,7 @@ class CurveChart(Widget, can_focus=True):
         if reading:
             line.append((f"{spoken(self._unit, x, frame.high)}  ", "foreground"))
             here = [mark for mark in marks if frame.column(mark.x) == self.cursor]
-            line += [(f"▴ {clip(mark.text, min(len(mark.text), 40))}  ", str(mark.colour)) for mark in here]
+            line += [(f"▴ {fit(mark.text, min(len(mark.text), 40))}  ", str(mark.colour)) for mark in here]
         names = [curve.letter + ("·" if curve.dotted else "") for curve in curves]
         values = [number(curve.at(x) if reading else curve.last()) for curve in curves]
         bests = ["" if reading else number(self._best(curve)) for curve in curves]

@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -22,11 +21,12 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ...terminal import utf8_locale, visible
+from ...terminal import utf8_locale
 from ..themes import plain
+from .painted import fit
 from .plotting import block
 
-__all__ = ["Bar", "Cell", "Column", "Row", "VirtualTable", "clip"]
+__all__ = ["Bar", "Cell", "Column", "Row", "VirtualTable"]
 
 
 class Column(NamedTuple):
@@ -61,21 +61,6 @@ Fetch = Callable[[int, int], Awaitable[Sequence[Row]]]
 
 PAGE = 100
 KEPT_PAGES = 12
-
-
-def clip(text: str, width: int, *, right: bool = False) -> str:
-    """``text`` made visible and exactly ``width`` cells wide, with an ellipsis where it was longer.
-
-    Looks at a few characters a cell, so that a text of any length costs the same.
-    """
-    if width <= 0:
-        return ""
-    shown = visible(text[: width * 4 + 8])
-    if cell_len(shown) > width:
-        return set_cell_size(shown, width - 1) + "…"
-    if right:
-        return " " * (width - cell_len(shown)) + shown
-    return set_cell_size(shown, width)
 
 
 class VirtualTable(ScrollView, can_focus=True):
@@ -277,7 +262,7 @@ class VirtualTable(ScrollView, can_focus=True):
         if index >= self._total:
             if self._total == 0 and y == self._head and self.empty:
                 return Strip(
-                    [Segment(" " + clip(self.empty, max(0, width - 1)), base + Style(color=plain(variables, "muted")))]
+                    [Segment(" " + fit(self.empty, max(0, width - 1)), base + Style(color=plain(variables, "muted")))]
                 )
             return Strip.blank(width, base)
         style = base
@@ -307,7 +292,7 @@ class VirtualTable(ScrollView, can_focus=True):
                 shade = shade + Style(bold=True)
             if place:
                 segments.append(Segment("  ", style))
-            segments.append(Segment(clip(cell.text, cells, right=column.right), shade))
+            segments.append(Segment(fit(cell.text, cells, right=column.right), shade))
         return Strip(segments).adjust_cell_length(width, style)
 
     # Cursor
