@@ -235,6 +235,25 @@ async def test_a_file_is_looked_at_added_and_opened(many: Path, tmp_path: Path) 
     assert catalog.open_dataset("mail").labels == ["bad", "good"]
 
 
+async def test_the_rest_of_a_bad_file_is_added_when_asked_for_again(many: Path, tmp_path: Path) -> None:
+    rows = [(f"message {row}", "good bad".split()[row % 2]) for row in range(60)]  # noqa: SIM905
+    path = write(tmp_path / "torn.csv", rows)
+    with path.open("a") as file:
+        file.write("only one\n" * 30)
+    app = WorkbenchApp(many)
+    async with app.run_test(size=SIZE) as pilot:
+        await ready(pilot)
+        await pilot.press("n")
+        await sees(pilot, "Add a file")
+        app.screen.query_one("#file-path", TextInput).value = str(path)
+        await sees(pilot, "becomes the dataset torn")
+        await pilot.press("ctrl+s")
+        await sees(pilot, "30 of 90 lines rejected", "^s again keeps")
+        await pilot.press("ctrl+s")
+        await sees(pilot, "torn: 60 rows", "30 lines left out")
+    assert len(catalog.open_dataset("torn").labels) == 2
+
+
 async def test_adding_is_cancelled(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "big.csv", [(f"text {row} " * 20, "ab"[row % 2]) for row in range(60_000)])
     app = WorkbenchApp(many)

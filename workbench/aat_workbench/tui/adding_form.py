@@ -31,6 +31,7 @@ __all__ = ["AddingForm"]
 SECONDS_OF_REST = 0.2  # after the last key in a path
 REDRAW = 0.5
 COLUMNS = (("text", "text"), ("label", "label"), ("target", "output text"))
+REJECTED = "--allow-rejects keeps the rest"  # what the commands say
 
 
 class AddingForm(ModalScreen[str | None]):
@@ -70,6 +71,7 @@ class AddingForm(ModalScreen[str | None]):
         self._problem = "type the path of a CSV, TSV, JSONL, Parquet or text file, also with .gz"
         self._job: DataJob | None = None
         self._added = ""
+        self._refused: Settings | None = None  # too many of its lines are bad: asked for again, the rest is kept
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
@@ -192,7 +194,8 @@ class AddingForm(ModalScreen[str | None]):
 
     @work(group="add", exclusive=True)
     async def _add(self, settings: Settings) -> None:
-        self._job = DataJob("add", settings.name, **settings.arguments())
+        again = settings == self._refused
+        self._job = DataJob("add", settings.name, **settings.arguments(), allow_rejects=again)
         self._subtitle("esc cancels")
         self._tell_job()
         try:
@@ -200,7 +203,10 @@ class AddingForm(ModalScreen[str | None]):
         except AatError as error:
             self._job, self._problem = None, ""
             self._judge()
-            self._say("✗", str(error), "error")
+            told = str(error)
+            if REJECTED in told:
+                self._refused, told = settings, told.replace(REJECTED, "^s again keeps the rest")
+            self._say("✗", told, "error")
             return
         self._job = None
         self._done(settings.name, report)
