@@ -48,7 +48,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).write_text(text, encoding="utf-8")
         monkeypatch.delitem(sys.modules, name.removesuffix(".py"), raising=False)
     (tmp_path / "tickets.csv").write_text(TICKETS, encoding="utf-8")
-    monkeypatch.delitem(RECIPES, "drawl", raising=False)
+    monkeypatch.setitem(RECIPES, "drawl", None)  # what a test adds is gone after it
+    monkeypatch.delitem(RECIPES, "drawl")
     return tmp_path
 
 

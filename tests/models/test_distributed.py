@@ -131,6 +131,7 @@ def test_two_processes_are_one(adversary: str, tmp_path: Path) -> None:
         assert torch.allclose(tensor, other, rtol=1e-3, atol=1e-4), name
 
 
+@pytest.mark.slow
 def test_two_processes_with_dropout_and_state_of_each_example_go_on_to_the_bit(tmp_path: Path) -> None:
     settings = {
         "adversary__name": "aat", "train__lr": 0.02, "train__epochs": 5.0, "train__batch_size": 33, "train__evaluate_every": 5,

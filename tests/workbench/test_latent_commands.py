@@ -108,7 +108,7 @@ async def test_the_pane_walks_a_real_models_vectors(runs: Path) -> None:
         await until(pilot, lambda: pane.controls.target == "replies", seconds=30)
         pane.prompt.put("where is my order")
         pane.action_latent()
-        await until(pilot, lambda: "· distance 1.00" in screen_text(app), seconds=90)
+        await until(pilot, lambda: "· distance 0.00" in screen_text(app), seconds=90)
         await pilot.press("end")
         await sees(pilot, "at 3.00 · distance 3.00", "log p")
         check_cells(app)

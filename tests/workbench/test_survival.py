@@ -79,7 +79,12 @@ def kill(terminal: PseudoTerminal) -> None:
 
 
 @pytest.mark.parametrize("end", [pytest.param(hang_up, marks=pytest.mark.slow), close_terminal, kill])
-def test_a_training_outlives_the_app(end: Callable[[PseudoTerminal], None], tmp_path: Path) -> None:
+def test_a_training_outlives_the_app(
+    end: Callable[[PseudoTerminal], None], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if end is close_terminal:  # as under nohup
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
     with training(tmp_path, epochs=30) as (terminal, folder):
         begun = folder.written_status()
         assert os.getsid(begun.pid) == begun.pid != os.getsid(terminal.pid)

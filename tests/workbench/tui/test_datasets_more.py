@@ -289,7 +289,7 @@ async def test_work_is_told_and_cancelled_with_a_key(many: Path, monkeypatch: py
         pane = await ready(pilot)
         assert "c cancel" not in screen_text(app)
         await pilot.press("o")
-        await sees(pilot, "many: starting", "c cancels", "c cancel  ", "sorting…")
+        await sees(pilot, "many: starting", "c cancels", "c cancel ", "sorting…")
         await pilot.press("c")
         gate.set()
         await sees(pilot, "many: cancelled")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ def open_pane(pane: str, run: str = "", host: str = "", watched: Sequence[Path] 
     """
     if IN_BROWSER not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("the app needs a terminal", "in scripts: watch --plain, runs list --json; see --help")
+    if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, and the app would outlive its terminal
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if host:
         import asyncio
 

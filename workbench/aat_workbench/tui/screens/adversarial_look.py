@@ -41,7 +41,7 @@ BINDINGS: list[BindingType] = [
 ]  # fmt: skip
 
 CSS = """
-AdversarialPane > #progress { height: 1; padding: 0 1; }
+AdversarialPane > #progress { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
 AdversarialPane > #body { height: 1fr; }
 AdversarialPane .box {
     border: round $border-blurred; border-title-color: $foreground; border-subtitle-color: $muted;

@@ -66,7 +66,8 @@ def summary_line(name: str, results: Sequence[AttackResult], colours: dict[str, 
         return _reduced(text, right)
     broken = [result for result in right if result.status == "success"]
     text.append(" → ")
-    text.append(f"{(len(right) - len(broken)) / total:.2f}", style=f"bold {plain(colours, 'error')}")
+    shade = plain(colours, "error" if broken else "success")
+    text.append(f"{(len(right) - len(broken)) / total:.2f}", style=f"bold {shade}")
     text.append(" under attack")
     if right:
         text.append(f" · {sum(r.queries for r in right) / len(right):.0f} queries")
