@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import ClassVar
 
 from rich.text import Text
@@ -68,7 +69,6 @@ class AdversarialPane(ResultsOrder):
         super().__init__(id=id)
         self._stored: StoredAttack | None = None
         self._name = ""
-        self._asking: Asking | None = None
         self._probed = ("", -1)  # a text that was put into the probe, and its true class
         self._to_break = ""  # a text to attack once the probe has it
 
@@ -133,11 +133,9 @@ class AdversarialPane(ResultsOrder):
     def probe(self) -> ProbePanel:
         return self.query_one(ProbePanel)
 
-    @property
+    @cached_property
     def asking(self) -> Asking:
-        if self._asking is None:
-            self._asking = Asking(self.workbench.session)
-        return self._asking
+        return Asking(self.workbench.session)
 
     @property
     def attacking(self) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -91,7 +92,6 @@ class GeneratePane(Pane):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._asking: Asking | None = None
         self._live: list[Reply] = []
         self._grown: list[Reply] = []
         self._shown: Reply | None = None
@@ -155,11 +155,9 @@ class GeneratePane(Pane):
     def system(self) -> TextInput:
         return self.query_one("#system", TextInput)
 
-    @property
+    @cached_property
     def asking(self) -> Asking:
-        if self._asking is None:
-            self._asking = Asking(self.workbench.session)
-        return self._asking
+        return Asking(self.workbench.session)
 
     @property
     def writing(self) -> bool:
