@@ -16,7 +16,6 @@ import msgspec
 from aat_datasets.errors import DataError
 
 from ..data_work import Answer, Request
-from ..jobs import child_environment
 
 __all__ = ["DataJob"]
 
@@ -55,6 +54,8 @@ class DataJob:
 
     async def run(self, progress: Callable[[], None] = lambda: None) -> Any:
         """Do the work. Raises DataError, also where it was cancelled."""
+        from ..jobs import child_environment  # not before it is needed: the first paint does not wait for it
+
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
