@@ -5,17 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from aat_datasets.errors import AatError
-from aat_models.events import Notice, Token
 from aat_workbench.terminal import visible
 
 from ..asking import Asking, told
@@ -32,10 +30,10 @@ from ..widgets.sampling import SamplingControls
 from ..widgets.transcript import Transcript
 from .latent_looking import LatentLooking
 from .taking import Taking
+from .writing import Writing
 
 __all__ = ["GeneratePane"]
 
-REDRAW = 0.1  # seconds between redraws while tokens stream
 EMPTY = "Type a prompt below; enter sends it to model A, and to B where one is chosen."
 NO_TOKENS = "The tokens of a reply stand here, each with its probability."
 
@@ -92,10 +90,8 @@ class GeneratePane(Pane):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._live: list[Reply] = []
-        self._grown: list[Reply] = []
         self._shown: Reply | None = None
-        self._redraw: Timer | None = None
+        self._writing: Writing | None = None
         self._taking = Taking(self)
         self.chatting = False
         self._begun = 0
@@ -128,7 +124,7 @@ class GeneratePane(Pane):
         self.query_one("#latent-box").border_subtitle = Text(" ← → along the way · enter in 'to' walks there ")
         self.query_one("#prompt-box").border_title = Text(" Prompt ")
         self._latent = LatentLooking(self, self.query_one(LatentBox))
-        self._redraw = self.set_interval(REDRAW, self._flush, pause=True)
+        self._writing = Writing(self, lambda: self.asking, self._drawn)
 
     def on_resize(self) -> None:
         self.set_class(self.size.width >= 160, "-wide")
@@ -162,7 +158,7 @@ class GeneratePane(Pane):
     @property
     def writing(self) -> bool:
         """Whether a reply is on its way."""
-        return bool(self._live)
+        return self._writing is not None and bool(self._writing.live)
 
     # What the app and other panes ask
 
@@ -208,72 +204,15 @@ class GeneratePane(Pane):
         histories = {side: self._history(side) for side, _ in models}
         replies = [Reply(side, target, event.text, told_settings) for side, target in models if target]
         self.prompt.remember(event.text)
-        self._live = list(replies)
         self.transcript.add(Turn(event.text, replies, system))
         self._show_reply(replies[0])
-        assert self._redraw is not None
-        self._redraw.resume()
-        for reply in replies:
-            self.run_worker(self._write(reply, params, histories[reply.side], system), group="generate")
-
-    async def _write(self, reply: Reply, params: dict[str, Any], history: list[str], system: str) -> None:
-        ended = "stopped"
-        try:
-            loaded = await self.asking.load(reply.target)
-            if history and not loaded.get("remembers"):
-                history = []
-                reply.settings += ", reads this turn alone"
-            if system and loaded.get("instructed"):
-                params = {**params, "system": system}
-            elif system:
-                reply.settings += ", takes no system text"
-            if not loaded.get("has_decoder"):
-                reply.problem = (
-                    f"{reply.target} has no decoder: it was trained to classify, so it cannot write. "
-                    "Choose a model trained on texts with replies (data list shows which datasets have them)."
-                )
-                ended = "no decoder"
-                return
-            stream = self.workbench.session.stream(
-                "generate", target=reply.target, prompt=reply.prompt, history=history, **params
-            )
-            try:
-                async for event in stream:
-                    if isinstance(event, Notice):
-                        reply.notices.append(event.message)
-                    elif isinstance(event, Token):
-                        reply.take(event)
-                    self._grown.append(reply)
-                    if len(reply.tokens) == 1:
-                        self._flush()  # the first token at once, the others a few times a second
-                reply.summary = dict(stream.result or {})
-                ended = "done"
-            finally:
-                await stream.aclose()
-        except AatError as error:
-            reply.problem = told(error)
-            ended = "failed"
-        finally:
-            if reply in self._live:
-                reply.state = ended
-                self._ended(reply)
-
-    def _ended(self, reply: Reply) -> None:
-        self._live.remove(reply)
-        if not self.is_attached:
-            return
-        self._grown.append(reply)
-        self._flush()
-        if not self._live and self._redraw is not None:
-            self._redraw.pause()
+        assert self._writing is not None
+        self._writing.begin(replies, params, histories, system)
 
     def action_stop(self) -> None:
         """Stop the replies on their way; what was written stays."""
-        if self.writing:
-            for reply in list(self._live):  # on the screen first: what the engine does meanwhile is nothing to wait for
-                reply.state = "stopped"
-                self._ended(reply)
-            self.workers.cancel_group(self, "generate")
+        if self._writing is not None:
+            self._writing.stop()
 
     def action_leave(self) -> None:
         """Stop the replies on their way; where there are none, leave the line that is typed in."""
@@ -284,12 +223,11 @@ class GeneratePane(Pane):
         elif self.prompt.has_focus:
             self.focus_on(self.query_one(Slider) if self.has_class("-latent") else self.tokens)
 
-    def _flush(self) -> None:
-        grown, self._grown = self._grown, []
-        for reply in dict.fromkeys(grown):
-            self.transcript.draw(reply)
-            if reply is self._shown:
-                self._show_reply(reply)
+    def _drawn(self, reply: Reply) -> None:
+        """A reply has grown or ended."""
+        self.transcript.draw(reply)
+        if reply is self._shown:
+            self._show_reply(reply)
 
     # Tokens of one reply
 
