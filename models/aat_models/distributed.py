@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import importlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 
@@ -135,6 +136,9 @@ def join() -> Group:
     if size == 1:
         return ALONE
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    # torch's optimisers import this one at their first step, and its functions take the group of that moment as their
+    # default: it would outlive destroy_process_group, and its threads abort a process that ends (SIGABRT, now and then).
+    importlib.import_module("torch.distributed.nn.functional")
     store, rank, _ = next(rendezvous("env://"))
     _ask(lambda: dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE))
     return Group(rank, size, int(os.environ.get("LOCAL_RANK", "0")), store)
