@@ -204,8 +204,12 @@ def test_the_command_takes_both_and_says_in_a_line_what_is_missing():
     assert (found["similarity"], found["fluency"]) == ("py:checking_encoders:word_vectors", "writer:4")
     shown = call(*options, "--surface", "all").stdout
     assert "mean_similarity" in shown and "writer:4" in shown
-    assert "mean_similarity" not in call("attack", "builtin:tiny", "-n", "5").stdout
     refused = call("attack", "writer", "--recipe", "textfooler", code=2).stderr
     assert "aat-workbench[similarity]" in refused and len(refused.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_the_command_leaves_out_what_was_not_measured_and_refuses_a_judge_that_cannot_write():
+    assert "mean_similarity" not in call("attack", "builtin:tiny", "-n", "5").stdout
     refused = call("attack", "writer", "--fluency", "silent", code=2).stderr
     assert "model.decoder=lstm" in refused and len(refused.splitlines()) == 1

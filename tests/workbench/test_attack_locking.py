@@ -56,7 +56,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in ("time", "seconds")} for row in rows]
 
 
-@pytest.mark.parametrize("first", [[], ["--resume"]])
+@pytest.mark.parametrize("first", [pytest.param([], marks=pytest.mark.slow), ["--resume"]])
 def test_a_second_process_is_told_and_a_killed_first_one_is_no_obstacle(place: Path, first: list[str]):
     attacks = place / "runs" / "_targets" / "builtin-tiny" / "attacks"
     if first:  # go on with a half-done one rather than begin

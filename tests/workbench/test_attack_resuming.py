@@ -74,7 +74,9 @@ def test_the_lines_do_not_depend_on_batch_size_or_concurrency(recipe: str) -> No
             assert attacked(recipe, batch=batch, concurrency=concurrency) == reference, (batch, concurrency)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "recipe", ["greedy", *(pytest.param(r, marks=pytest.mark.slow) for r in RECIPES if r != "greedy")]
+)
 def test_the_lines_are_the_same_after_three_kills(recipe: str, place: Path) -> None:
     n = RECIPES[recipe]
     points = sorted(random.Random(f"kill {recipe}").sample(range(1, n), 3))

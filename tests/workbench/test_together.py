@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from aat_datasets.sources import data_root
 from aat_models.events import Checkpointed, Done, Evaluation, Failed, Resumed, Step
 from aat_workbench.runs import RunFolder
@@ -55,6 +57,7 @@ def follower(launcher: int, leader: int) -> int:
     return next(int(number) for number in found if int(number) != leader)
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_ends_the_other_and_they_go_on_exactly(tmp_path: Path) -> None:
     code, said = ended(training(tmp_path, "whole"))
     assert code == 0, said
