@@ -19,7 +19,7 @@ from aat_workbench.tui.messages import PaneMessage, TrainOn
 from aat_workbench.tui.screens.datasets import DatasetsPane, within
 from aat_workbench.tui.screens.training import TrainingPane
 from aat_workbench.tui.view_form import ViewForm
-from aat_workbench.tui.widgets.probe import TextInput
+from aat_workbench.tui.widgets.entry import TextInput
 from aat_workbench.tui.widgets.table import VirtualTable
 
 from .pane_session import FakeSession

@@ -13,7 +13,7 @@ from aat_datasets.lexicon import Lexicon
 from aat_workbench.tui.app import WorkbenchApp
 from aat_workbench.tui.messages import PaneMessage, ProbeText, TrainOn
 from aat_workbench.tui.screens.datasets import DatasetsPane
-from aat_workbench.tui.widgets.probe import TextInput
+from aat_workbench.tui.widgets.entry import TextInput
 from aat_workbench.tui.widgets.table import VirtualTable
 
 from ..fixed_run import SENTENCES

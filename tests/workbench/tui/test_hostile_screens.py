@@ -45,9 +45,9 @@ from aat_workbench.tui.screens.datasets import DatasetsPane
 from aat_workbench.tui.screens.generate import GeneratePane
 from aat_workbench.tui.screens.run_charts import RunCharts
 from aat_workbench.tui.screens.training import TrainingPane
+from aat_workbench.tui.widgets.entry import TextInput
 from aat_workbench.tui.widgets.finding import FindLine
 from aat_workbench.tui.widgets.latent import LatentBox
-from aat_workbench.tui.widgets.probe import TextInput
 from aat_workbench.tui.widgets.table import VirtualTable
 
 from ..hostile import texts, whole

@@ -33,11 +33,12 @@ from aat_workbench.tui.view_form import ViewForm
 from aat_workbench.tui.widgets.bars import ProbabilityBars, Trajectory
 from aat_workbench.tui.widgets.chart_axis import Mark
 from aat_workbench.tui.widgets.curves import Curve, CurveChart
+from aat_workbench.tui.widgets.entry import TextInput
 from aat_workbench.tui.widgets.field import Choice
 from aat_workbench.tui.widgets.heat import Word, WordFlow
 from aat_workbench.tui.widgets.latent import LatentBox
 from aat_workbench.tui.widgets.painted import Painted
-from aat_workbench.tui.widgets.probe import Answer, ProbePanel, TextInput
+from aat_workbench.tui.widgets.probe import Answer, ProbePanel
 from aat_workbench.tui.widgets.replies import Reply, Turn
 from aat_workbench.tui.widgets.results import ResultsTable
 from aat_workbench.tui.widgets.table import Cell, Column, VirtualTable

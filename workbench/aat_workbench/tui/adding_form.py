@@ -23,7 +23,7 @@ from .added_file import NONE, Look, Settings, free_name, look_at, preview_rows, 
 from .chrome import colour
 from .data_job import DataJob
 from .path_suggester import PathSuggester
-from .widgets.probe import TextInput
+from .widgets.entry import TextInput
 from .widgets.table import Cell, Column, VirtualTable
 
 __all__ = ["AddingForm"]

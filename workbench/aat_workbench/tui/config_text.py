@@ -19,7 +19,7 @@ from aat_models.config import Config
 
 from ..terminal import visible
 from .chrome import colour
-from .widgets.entry import Page
+from .widgets.page import Page
 
 __all__ = ["ConfigText"]
 

@@ -14,8 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Select, Static
 
 from ..terminal import visible
+from .widgets.entry import TextInput
 from .widgets.painted import clip
-from .widgets.probe import TextInput
 
 __all__ = ["KeepProbe", "Kept"]
 

@@ -14,7 +14,8 @@ from textual.widgets import Input, Static, TextArea
 
 from ..notes import Notes
 from ..terminal import visible
-from .widgets.entry import Entry, Page
+from .widgets.entry import Entry
+from .widgets.page import Page
 
 __all__ = ["NotesForm"]
 

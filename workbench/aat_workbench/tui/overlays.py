@@ -17,7 +17,7 @@ from textual.widgets import Static
 from ..terminal import visible
 from .chrome import colour
 from .pane import Pane
-from .widgets.probe import TextInput
+from .widgets.entry import TextInput
 
 __all__ = ["Ask", "Confirm", "HelpOverlay", "ShowText"]
 

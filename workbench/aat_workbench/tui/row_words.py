@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from aat_datasets.errors import DataError
-from aat_models.config import DataConfig, SurfaceConfig
 
 from .data_job import DataJob
 
@@ -179,6 +178,7 @@ def _count(texts: Sequence[str], steps: Sequence[str]) -> WordTable:
     """The vocabulary that a training with the default config would make of these texts."""
     from aat_datasets.preprocess import Pipeline
     from aat_datasets.vocab import WordTable
+    from aat_models.config import DataConfig
 
     default = DataConfig()
     return WordTable.train(Pipeline(steps).run(texts)[0], default.vocabulary, default.min_count)
@@ -192,6 +192,7 @@ def _numbers(source: str, table: WordTable, text: str) -> Numbers:
 
 def _substitutes(lexicon: Lexicon, text: str) -> Substitutes | None:
     from aat_datasets.lexicon import character_variants
+    from aat_models.config import SurfaceConfig
 
     limits = SurfaceConfig()
     found: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}

@@ -17,7 +17,7 @@ from aat_datasets.errors import AatError
 from ..terminal import visible
 from .chrome import colour
 from .dataset_rows import grouped
-from .widgets.probe import TextInput
+from .widgets.entry import TextInput
 
 __all__ = ["ViewForm", "Wanted"]
 

@@ -32,7 +32,7 @@ from aat_workbench.tui.screens.datasets_look import ABOUT, BINDINGS, CSS
 from aat_workbench.tui.screens.rows_showing import RowsShowing
 from aat_workbench.tui.screens.rows_taking import RowsTaking, may_download
 from aat_workbench.tui.widgets.dataset_counts import DatasetCounts
-from aat_workbench.tui.widgets.probe import TextInput
+from aat_workbench.tui.widgets.entry import TextInput
 from aat_workbench.tui.widgets.table import Column, VirtualTable
 
 __all__ = ["DatasetsPane"]

@@ -20,10 +20,10 @@ from ..asking import Asking, told
 from ..messages import GenerateFrom, PaneMessage, ProbeText
 from ..pane import Pane, PaneCommand
 from ..widgets.bars import ProbabilityBars, decimal
+from ..widgets.entry import TextInput
 from ..widgets.heat import TokenFlow
 from ..widgets.latent import LatentBox, Slider
 from ..widgets.painted import clip
-from ..widgets.probe import TextInput
 from ..widgets.prompt import PromptInput
 from ..widgets.replies import Reply, Turn, shown
 from ..widgets.sampling import SamplingControls

@@ -17,7 +17,6 @@ from aat_datasets.records import Row
 
 from ...terminal import visible
 from ..dataset_view import Reader
-from ..row_detail import row_detail
 
 if TYPE_CHECKING:
     from aat_datasets.tables import Glimpse
@@ -44,6 +43,8 @@ class RowLooking:
         detail = self._owner.query_one("#detail", Static)
         box = self._owner.query_one("#detail-box", VerticalScroll)
         variables = self._owner.app.theme_variables
+        from ..row_detail import row_detail  # after the first paint
+
         words = self._reader.words
         try:
             row = await self._reader.full(glimpse)

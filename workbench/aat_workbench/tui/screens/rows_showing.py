@@ -23,7 +23,7 @@ from aat_workbench.tui.pane import Pane
 from aat_workbench.tui.screens.dataset_jobs import JobLine
 from aat_workbench.tui.screens.row_looking import RowLooking
 from aat_workbench.tui.widgets.dataset_counts import DatasetCounts
-from aat_workbench.tui.widgets.probe import TextInput
+from aat_workbench.tui.widgets.entry import TextInput
 from aat_workbench.tui.widgets.table import Column, Row, VirtualTable
 
 if TYPE_CHECKING:

@@ -1,15 +1,17 @@
-"""What forms are typed into, a line or a page: whatever is pasted into it is shown, and never obeyed."""
+"""Lines that are typed into: whatever is pasted into one is shown, and never obeyed. ``page`` has the same for several."""
 
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
-from textual.document._document import EditResult
-from textual.document._edit import Edit
-from textual.widgets import Input, TextArea
+from textual.geometry import Size
+from textual.reactive import Reactive
+from textual.widgets import Input
 
 from ...terminal import visible
 
-__all__ = ["Entry", "Page"]
+__all__ = ["LONGEST_EDITED", "Entry", "TextInput"]
+
+LONGEST_EDITED = 4000
 
 
 class Entry(Input):
@@ -23,10 +25,30 @@ class Entry(Input):
         super().replace(visible(text), start, end)
 
 
-class Page(TextArea):
-    """The same for several lines; a tab becomes blanks. The text it begins with is the caller's to make visible."""
+class TextInput(Entry):
+    """An input line whose value comes from data or a paste: what is drawn is always visible text.
 
-    def edit(self, edit: Edit) -> EditResult:
-        text = edit.text.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
-        edit.text = visible(text, lines=True)
-        return super().edit(edit)
+    ``text`` is what was put in, control characters and all, until it is edited. Its width never follows from its text, so
+    that a key has nothing laid out anew.
+    """
+
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0))
+
+    def __init__(self, *, placeholder: str = "", id: str | None = None) -> None:
+        super().__init__(placeholder=placeholder, id=id, compact=True, select_on_focus=False)
+        self._source = ""
+        self._drawn = ""
+
+    def validate_value(self, value: str) -> str:
+        return visible(value)[:LONGEST_EDITED]
+
+    @property
+    def text(self) -> str:
+        return self._source if self.value == self._drawn else self.value
+
+    def put(self, text: str) -> None:
+        """Replace the text."""
+        self._source = text
+        self._drawn = self.validate_value(" ".join(text.splitlines()) if "\n" in text else text)
+        self.value = self._drawn
+        self.cursor_position = len(self._drawn)

@@ -21,8 +21,8 @@ from aat_workbench.terminal import shortened, visible
 
 from ..themes import plain
 from .bars import decimal
+from .entry import TextInput
 from .painted import clip
-from .probe import TextInput
 
 __all__ = ["LatentBox", "Slider"]
 

@@ -10,52 +10,20 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.geometry import Size
 from textual.message import Message
-from textual.reactive import Reactive
 from textual.widgets import Input, Static
 
 from aat_workbench.terminal import visible
 
 from ..themes import plain
 from .bars import ProbabilityBars, decimal
-from .entry import Entry
+from .entry import TextInput
 from .heat import WordFlow, salience_words
 from .painted import clip
 
-__all__ = ["Answer", "ProbePanel", "TextInput"]
+__all__ = ["Answer", "ProbePanel"]
 
 # More is not edited in one line; a longer text that was handed over is kept whole as long as it is not edited.
-LONGEST_EDITED = 4000
-
-
-class TextInput(Entry):
-    """An input line whose value comes from data or a paste: what is drawn is always visible text.
-
-    ``text`` is what was put in, control characters and all, until it is edited. Its width never follows from its text, so
-    that a key has nothing laid out anew.
-    """
-
-    virtual_size: Reactive[Size] = Reactive(Size(0, 0))
-
-    def __init__(self, *, placeholder: str = "", id: str | None = None) -> None:
-        super().__init__(placeholder=placeholder, id=id, compact=True, select_on_focus=False)
-        self._source = ""
-        self._drawn = ""
-
-    def validate_value(self, value: str) -> str:
-        return visible(value)[:LONGEST_EDITED]
-
-    @property
-    def text(self) -> str:
-        return self._source if self.value == self._drawn else self.value
-
-    def put(self, text: str) -> None:
-        """Replace the text."""
-        self._source = text
-        self._drawn = self.validate_value(" ".join(text.splitlines()) if "\n" in text else text)
-        self.value = self._drawn
-        self.cursor_position = len(self._drawn)
 
 
 class Answer:

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-from .probe import LONGEST_EDITED, TextInput
+from .entry import LONGEST_EDITED, TextInput
 
 __all__ = ["PromptInput"]
 
