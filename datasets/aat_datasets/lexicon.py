@@ -8,48 +8,26 @@ tables are lower-case, so texts are looked up after the preprocessing step ``low
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from aat_datasets import builtin
+from aat_datasets import builtin, lexical
 from aat_datasets.chinese.wordnet import read_synonyms
 from aat_datasets.errors import DataError, UnknownNameError
 from aat_datasets.neighbours import neighbours
 from aat_datasets.typos import character_variants
 
-__all__ = ["LIMIT", "SOURCES", "Lexicon", "character_variants", "choose", "counterfitted_path"]
+__all__ = ["LIMIT", "SOURCES", "Lexicon", "character_variants", "choose"]
 
 LIMIT = 8
 """Substitutes a word has at most."""
 
 SOURCES = ("auto", "counterfitted", "wordnet-cmn", "dataset", "neighbours", "none")
-
-
-class _File(NamedTuple):
-    """A table of the mirror, known by its content."""
-
-    path: Path
-    size: int
-    sha256: str
-
-
-_COUNTERFITTED = _File(
-    Path("lexical/counterfitted_neighbors_jia2019.json.gz"),
-    663_480,
-    "b10af3dcb73d59ecd13fba10e5bf063a23235c2e525ff8783712c72a73f92e0a",
-)
-_WORDNET_CMN = _File(
-    Path("lexical/wn-data-cmn.tab.gz"),
-    721_106,
-    "f6f33f9202fa07b562fa294cb8f0e7fa0305fddcc890205e1cd76caf94918d04",
-)
 
 
 class Lexicon:
@@ -140,22 +118,24 @@ class Lexicon:
 
     @classmethod
     def from_counterfitted(cls, mirror: Path | None = None) -> Lexicon:
-        """The table of Jia et al. 2019 from the folder ``mirror`` (else ``AAT_MIRROR``): 25,591 English words.
+        """The table of Jia et al. 2019, downloaded or from the folder ``mirror`` (else ``AAT_MIRROR``): 25,591 English words.
 
         Raises DataError where the file is absent or of another content.
         """
-        path = _needed(_COUNTERFITTED, mirror, "the counter-fitted synonym table")
-        table = msgspec.json.decode(gzip.decompress(path.read_bytes()), type=dict[str, list[str]])
+        table = msgspec.json.decode(lexical.read(lexical.needed("counterfitted", mirror)), type=dict[str, list[str]])
         return cls(table, "counterfitted", "counter-fitted neighbours, Jia et al. 2019")
 
     @classmethod
     def from_chinese_wordnet(cls, mirror: Path | None = None) -> Lexicon:
-        """The Chinese Open Wordnet from the folder ``mirror`` (else ``AAT_MIRROR``): 40,285 words.
+        """The Chinese Open Wordnet, downloaded or from the folder ``mirror`` (else ``AAT_MIRROR``): 40,285 words.
 
         Raises DataError where the file is absent or of another content.
         """
-        path = _needed(_WORDNET_CMN, mirror, "the Chinese WordNet table")
-        return cls(read_synonyms(path), "wordnet-cmn", "Chinese Open Wordnet, words of one synset")
+        return cls(
+            read_synonyms(lexical.needed("wordnet-cmn", mirror)),
+            "wordnet-cmn",
+            "Chinese Open Wordnet, words of one synset",
+        )
 
     @classmethod
     def from_builtin(cls, name: str) -> Lexicon:
@@ -205,42 +185,6 @@ class _Saved(msgspec.Struct):
     table: dict[str, list[str]]
 
 
-def counterfitted_path(mirror: Path | None = None) -> Path | None:
-    """Where the counter-fitted table lies under ``mirror`` (else ``AAT_MIRROR``): by its path, then by content."""
-    return _find(_COUNTERFITTED, mirror)
-
-
-def _needed(wanted: _File, mirror: Path | None, what: str) -> Path:
-    path = _find(wanted, mirror)
-    if path is None:
-        raise DataError(
-            f"{what} is not there",
-            f"set AAT_MIRROR to a folder that holds {wanted.path}, or choose another surface.source",
-        )
-    return path
-
-
-def _find(wanted: _File, mirror: Path | None) -> Path | None:
-    if mirror is None:
-        folder = os.environ.get("AAT_MIRROR", "")
-        if not folder:
-            return None
-        mirror = Path(folder)
-    if _is(mirror / wanted.path, wanted):
-        return mirror / wanted.path
-    # Only files of the right size are read, so that looking through a large mirror stays cheap.
-    return next((path for path in sorted(mirror.rglob("*")) if _is(path, wanted)), None)
-
-
-def _is(path: Path, wanted: _File) -> bool:
-    try:
-        if not path.is_file() or path.stat().st_size != wanted.size:
-            return False
-        return hashlib.sha256(path.read_bytes()).hexdigest() == wanted.sha256
-    except OSError:
-        return False
-
-
 def choose(
     source: str,
     dataset: str,
@@ -280,11 +224,11 @@ def choose(
             raise DataError(f"dataset {dataset} has no synonym table of its own", "choose another surface.source")
         return Lexicon.from_builtin(dataset)
     if source == "auto":
-        if language in (None, "en") and counterfitted_path(mirror) is not None:
+        if language in (None, "en") and lexical.find("counterfitted", mirror) is not None:
             lexicon = Lexicon.from_counterfitted(mirror)
             if language == "en" or _covers(lexicon, texts):
                 return lexicon
-        if language == "zh" and _find(_WORDNET_CMN, mirror) is not None:
+        if language == "zh" and lexical.find("wordnet-cmn", mirror) is not None:
             return Lexicon.from_chinese_wordnet(mirror)
         if dataset in builtin.names():
             return Lexicon.from_builtin(dataset)

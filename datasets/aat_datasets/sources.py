@@ -24,6 +24,7 @@ __all__ = [
     "data_root",
     "download",
     "downloadable",
+    "fetch",
     "locate",
     "mirror_root",
     "present",
@@ -144,7 +145,7 @@ def _download(source: Source, progress: Progress | None) -> None:
         if source.kind == "hf":
             hub.fetch(source.repo, source.revision, file.path, target, progress)
         else:
-            _fetch(file.url, target, file.sha256, progress)
+            fetch(file.url, target, file.sha256, progress)
         if file.sha256 and source.kind == "hf":
             try:
                 verify(target, file.sha256, f"{source.repo}/{file.path}", "the file on the hub is another one")
@@ -235,8 +236,11 @@ class _Bar:
         self._progress(self._done, self._done, f"downloaded {self._name}")
 
 
-def _fetch(url: str, target: Path, sha256: str, progress: Progress | None) -> None:
-    """Download beside ``target`` and rename: a file under its name is whole. What a killed download left is removed."""
+def fetch(url: str, target: Path, sha256: str, progress: Progress | None) -> None:
+    """Download beside ``target`` and rename: a file under its name is whole. What a killed download left is removed.
+
+    Raises DataError where the host cannot be reached, or what it gives has another ``sha256`` (empty: any will do).
+    """
     import pooch as pooch_  # pyright: ignore[reportMissingTypeStubs]
     import requests
 

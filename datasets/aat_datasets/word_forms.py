@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Any
 
-from aat_datasets.errors import DataError
-
 __all__ = ["lemmatise", "stem"]
 
 
@@ -40,33 +38,11 @@ def _stemmer() -> Any:
 def _lemma(word: str) -> str:
     if not word.isalpha():
         return word
-    wordnet = _wordnet()
+    from aat_datasets import lexical
+
+    wordnet = lexical.nltk_wordnet()
     lowered = word.lower()
     # Of the forms that each part of speech gives, the shortest: what the text means is not known here.
     forms = [found for part in "nvar" if (found := wordnet.morphy(lowered, part))]
     shortest = min(forms, key=len, default=lowered)
     return word if shortest == lowered else shortest
-
-
-@cache
-def _wordnet() -> Any:
-    from aat_datasets import sources
-
-    paths: list[str] = _nltk_paths()
-    paths += [str(root) for root in sources.roots() if str(root) not in paths]
-    from nltk.corpus import wordnet  # pyright: ignore[reportMissingTypeStubs]
-
-    try:
-        wordnet.ensure_loaded()
-    except LookupError:
-        raise DataError(
-            "lemmatise: WordNet is not on this machine", "set NLTK_DATA or AAT_MIRROR, or nltk.download('wordnet')"
-        ) from None
-    return wordnet
-
-
-def _nltk_paths() -> list[str]:
-    import nltk.data as found  # pyright: ignore[reportMissingTypeStubs]
-
-    data: Any = found
-    return data.path

@@ -196,9 +196,12 @@ def test_wordnet_lines_become_synonyms(tmp_path: Path) -> None:
     lines += ["1-a\tcmn:lemma\t佳", "3-n\tcmn:lemma\t孤", "broken"]
     path.write_bytes(gzip.compress("\n".join(lines).encode()))
     assert read_synonyms(path) == {"好": ["佳", "棒"], "棒": ["佳", "好"], "佳": ["好", "棒"]}
-    path.write_bytes(b"not gzip")
-    with pytest.raises(DataError, match="not a readable gzip"):
-        read_synonyms(path)
+    path.write_bytes("\n".join(lines).encode())
+    assert read_synonyms(path)["佳"] == ["好", "棒"]
+    for broken in (b"not a table", path.read_bytes()[:50] + b"\xff", gzip.compress(path.read_bytes())[:-9]):
+        path.write_bytes(broken)
+        with pytest.raises(DataError, match="not a readable table of words"):
+            read_synonyms(path)
 
 
 @needs_mirror
@@ -211,8 +214,10 @@ def test_the_chinese_wordnet() -> None:
 
 def test_without_the_table_it_says_where_it_looked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("AAT_MIRROR", raising=False)
-    with pytest.raises(DataError, match="wn-data-cmn"):
+    monkeypatch.setenv("AAT_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="Chinese WordNet") as caught:
         Lexicon.from_chinese_wordnet()
+    assert caught.value.hint and "data get wordnet-cmn" in caught.value.hint and "wn-data-cmn" in caught.value.hint
 
 
 def test_real_reviews_and_titles(mirror: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aat_datasets import lexicon
+from aat_datasets import lexical
 from aat_datasets.chinese import has_han
 from aat_datasets.errors import DataError, UnknownNameError
 from aat_datasets.lexicon import Lexicon, character_variants, choose
@@ -139,8 +139,10 @@ def test_choose_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     assert len(choose("none", "own", texts, labels)) == 0
     assert choose("neighbours", "own", texts, labels).name == "neighbours"
     assert choose("auto", "own", texts, labels).name == "neighbours"
-    with pytest.raises(DataError, match="AAT_MIRROR"):
+    monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
+    with pytest.raises(DataError, match="counter-fitted") as caught:
         choose("counterfitted", "own")
+    assert caught.value.hint and "data get counterfitted" in caught.value.hint and "AAT_MIRROR" in caught.value.hint
     with pytest.raises(DataError, match="no synonym table"):
         choose("dataset", "own")
     with pytest.raises(UnknownNameError, match="neighbours"):
@@ -156,11 +158,11 @@ def test_the_counterfitted_table_by_path_and_by_content(tmp_path: Path) -> None:
     assert len(made) == 25_591
     assert made.substitutes("movie")[0] == "film"
     assert Lexicon.from_counterfitted(Path(MIRROR or "")).hash == made.hash
-    known = lexicon.counterfitted_path()
+    known = lexical.find("counterfitted")
     assert known is not None
     (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs" / "b10af3dc").symlink_to(known)
-    assert lexicon.counterfitted_path(tmp_path) == tmp_path / "blobs" / "b10af3dc"
+    assert lexical.find("counterfitted", tmp_path) == tmp_path / "blobs" / "b10af3dc"
 
 
 @needs_mirror

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aat_datasets import builtin
+from aat_datasets import builtin, catalog
 from aat_datasets.errors import CheckpointError, InputError, VictimError
 from aat_datasets.lexicon import Lexicon
 from aat_datasets.vocab import WordTable
@@ -36,7 +36,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def make_run(name: str = "small", *, encoder: str = "bilstm", decoder: bool = True, head: bool = True) -> RunFolder:
+def make_run(
+    name: str = "small",
+    *,
+    encoder: str = "bilstm",
+    decoder: bool = True,
+    head: bool = True,
+    lexicon: Lexicon | None = None,
+) -> RunFolder:
     """A run with a checkpoint of random weights."""
     settings = {
         "run": name, "model.encoder": encoder, "model.embedding": 12, "model.hidden": 8, "model.latent": 12,
@@ -44,11 +51,19 @@ def make_run(name: str = "small", *, encoder: str = "bilstm", decoder: bool = Tr
         "model.decoder_embedding": 8,
     }  # fmt: skip
     folder = RunFolder.create(configs.apply(configs.Config(), settings))
-    add_checkpoint(folder, 10, head=head)
+    add_checkpoint(folder, 10, head=head, lexicon=lexicon)
     return folder
 
 
-def add_checkpoint(folder: RunFolder, step: int, *, head: bool = True, best: bool = True, scale: float = 3) -> None:
+def add_checkpoint(
+    folder: RunFolder,
+    step: int,
+    *,
+    head: bool = True,
+    best: bool = True,
+    scale: float = 3,
+    lexicon: Lexicon | None = None,
+) -> None:
     import torch
 
     from aat_models import checkpoint
@@ -65,8 +80,8 @@ def add_checkpoint(folder: RunFolder, step: int, *, head: bool = True, best: boo
     meta = checkpoint.Meta(step=step, labels=labels)
 
     def fill(path: Path) -> None:
-        lexicon = Lexicon.from_builtin("support")
-        checkpoint.save_model(path, config, model.state_dict(), table, output, lexicon, meta)
+        words = lexicon or Lexicon.from_builtin("support")
+        checkpoint.save_model(path, config, model.state_dict(), table, output, words, meta)
 
     checkpoints.commit(folder.checkpoints_path, step, fill, best=best)
 
@@ -93,6 +108,35 @@ def test_a_models_results_do_not_depend_on_the_batches(place: Path, encoder: str
     assert run(batch=5, concurrency=2) == reference
     assert run(batch=1000, concurrency=1) == reference
     assert any(edits for _, _, _, edits, _, _ in reference)
+
+
+def test_an_attack_says_where_neighbours_stand_in_for_a_table(place: Path):
+    import sys
+
+    lines = "\n".join(f"the {word} was number{i}\t{word}" for i in range(12) for word in ("good", "bad"))
+    (place / "films.tsv").write_text("text\tlabel\n" + lines, encoding="utf-8")
+    catalog.add("films", [], splits={"train": place / "films.tsv", "test": place / "films.tsv"})
+    (place / "some_victim.py").write_text("def predict(texts):\n    return [[0.2, 0.8] for _ in texts]\n")
+    sys.path.insert(0, str(place))
+
+    def warnings(target: str, **wanted: Any) -> list[str]:
+        attack = run_attack(target, AttackRequest(n=4, **wanted))
+        for _ in attack.steps():
+            pass
+        return [warning for warning in attack.summary["warnings"] if "neighbours" in warning]
+
+    try:
+        (said,) = warnings("py:some_victim:predict", dataset="films")
+        assert "aat-workbench data get counterfitted" in said and "next attack" in said
+        assert not warnings("py:some_victim:predict", dataset="films", surface="characters")
+        assert not warnings("py:some_victim:predict", dataset="films", recipe="deepwordbug")
+    finally:
+        sys.path.remove(str(place))
+    make_run()
+    assert not warnings("small")  # with the table of the built-in corpus
+    make_run("poor", lexicon=Lexicon.from_neighbours(TEXTS, [0] * len(TEXTS)))
+    (said,) = warnings("poor")
+    assert "next training" in said
 
 
 def test_an_attack_on_a_run_uses_its_data_its_surface_and_its_folder(place: Path):

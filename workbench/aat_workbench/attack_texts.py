@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aat_models.attacks import Recipe
     from aat_workbench.targets import Target
 
-__all__ = ["AttackTexts", "Substitutes", "attack_texts", "fit_language", "surface_of"]
+__all__ = ["AttackTexts", "Substitutes", "attack_texts", "fit_language", "stand_ins", "surface_of"]
 
 Substitutes = Callable[[str], Sequence[str]]
 
@@ -144,6 +144,25 @@ def surface_of(target: Target, kind: SurfaceKind, dataset: Dataset | None = None
     if kind != "words":
         sources.append(character_variants)
     return combine(*sources), f"{kind}:{identity[:16]}" if identity else kind
+
+
+def stand_ins(target: Target, recipe: Recipe, kind: SurfaceKind, dataset: Dataset | None) -> list[str]:
+    """Says so where an attack's synonyms are neighbours in the training texts for want of a table of its language."""
+    from aat_datasets import builtin, lexical
+
+    table = {"en": "counterfitted", "zh": "wordnet-cmn"}.get(dataset.info.language if dataset is not None else "")
+    if table is None or kind == "characters" or "surface" not in recipe.needs or target.own_synonyms is not None:
+        return []
+    if target.lexicon is not None:
+        if target.lexicon.name != "neighbours":
+            return []
+        then = "for the next training"
+    elif dataset is None or dataset.name in builtin.names() or lexical.find(table) is not None:
+        return []
+    else:
+        then = "for the next attack"
+    get = f"aat-workbench data get {table} fetches a table {then}"
+    return [f"synonyms are neighbours in the training texts, which are few and may mean something else; {get}"]
 
 
 def _synonyms(target: Target, dataset: Dataset | None) -> tuple[Substitutes, str]:

@@ -19,7 +19,7 @@ from aat_models.events import AttackResult, Event, Notice, Progress
 from aat_workbench.attack_checks import OpenedChecks, open_checks
 from aat_workbench.attack_request import AttackRequest
 from aat_workbench.attack_store import AttackFolder, AttackSettings
-from aat_workbench.attack_texts import AttackTexts, Substitutes, attack_texts, fit_language, surface_of
+from aat_workbench.attack_texts import AttackTexts, Substitutes, attack_texts, fit_language, stand_ins, surface_of
 from aat_workbench.eventlog import RunWriter
 from aat_workbench.summary import Timing, summarise
 from aat_workbench.writing_attacks import attacks_writing, figures, goal_of, writing_texts, writing_victim
@@ -135,6 +135,7 @@ class AttackRun:
         substitutes, surface_hash = self._surface or surface_of(self.target, self._request.surface, texts.dataset)
         settings = self._wanted(texts, surface_hash)
         self._warnings += fit_language(self.target, self._recipe, texts)
+        self._warnings += stand_ins(self.target, self._recipe, self._request.surface, texts.dataset)
         self._prepared([], settings, substitutes)  # what the recipe misses is said before a folder is made
         yield [Progress(done=0, total=self.total, message="calibrating")]
         folder, work = self._begin(texts, settings)

@@ -37,7 +37,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def examine() -> Iterator[Finding]:
     """Every finding, as it is made."""
     checks: list[Callable[[], Finding]] = [
-        _python, _torch, _device, _threads, _terminal, _colour, _glyphs, _data, _mirror, _runs, _space,
+        _python, _torch, _device, _threads, _terminal, _colour, _glyphs, _data, _mirror, _synonyms, _runs, _space,
     ]  # fmt: skip
     for check in checks:
         try:
@@ -146,6 +146,17 @@ def _mirror() -> Finding:
     if Path(given).is_dir():
         return Finding(name="mirror", state="ok", found=given)
     return Finding(name="mirror", state="error", found=f"{given}: no such folder", mend="set AAT_MIRROR to a folder")
+
+
+def _synonyms() -> Finding:
+    from aat_datasets import lexical
+
+    there = [name for name in lexical.TABLES if lexical.find(name) is not None]
+    if there:
+        return Finding(name="synonyms", state="ok", found=", ".join(there))
+    mend = "aat-workbench data get counterfitted (English) or wordnet-cmn (Chinese)"
+    found = "no table; neighbours in the training texts stand in"
+    return Finding(name="synonyms", state="warning", found=found, mend=mend)
 
 
 def _space() -> Finding:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from aat_datasets.errors import DataError
+from aat_datasets import lexical
 from aat_models.attacks.transforms import Surface
 
 __all__ = ["base_forms", "open_wordnet", "table_synonyms"]
@@ -76,15 +76,7 @@ def _read(path: Path) -> Table:
 
 
 def _from_nltk() -> Surface:
-    from nltk.corpus import wordnet
-
-    try:
-        wordnet.ensure_loaded()
-    except LookupError:
-        raise DataError(
-            "WordNet is not there",
-            f"set AAT_MIRROR to a folder that holds {_TABLE}, or run python -m nltk.downloader wordnet",
-        ) from None
+    wordnet = lexical.nltk_wordnet()
 
     def synonyms(word: str) -> tuple[str, ...]:
         lower = word.lower()

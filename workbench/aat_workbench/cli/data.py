@@ -204,15 +204,18 @@ def get(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch a dataset: mirror first, then download; verify, then ingest. --from: one that has no card yet."""
-    from aat_datasets import catalog
+    """Fetch a dataset: mirror first, then download; verify, then ingest. --from: one that has no card yet.
+
+    Or a table of words: counterfitted (English synonyms), wordnet-cmn (Chinese ones), wordnet (what pwws takes).
+    """
+    from aat_datasets import catalog, lexical
 
     with progress_bar(quiet or json) as progress:
         if origin:
             catalog.fetched(
                 name, origin, text=text, label=label, target=target, seed=seed, replace=replace, progress=progress
             )
-        files = catalog.get(name, progress)
+        files = lexical.fetch(name, progress) if name in lexical.NAMES else catalog.get(name, progress)
     if json:
         emit({"name": name, "files": files})
         return
