@@ -127,7 +127,7 @@ def test_an_attack_says_where_neighbours_stand_in_for_a_table(place: Path):
 
     try:
         (said,) = warnings("py:some_victim:predict", dataset="films")
-        assert "aat-workbench data get counterfitted" in said and "next attack" in said
+        assert "data get counterfitted" in said and "next attack" in said
         assert not warnings("py:some_victim:predict", dataset="films", surface="characters")
         assert not warnings("py:some_victim:predict", dataset="films", recipe="deepwordbug")
     finally:

@@ -161,8 +161,8 @@ def stand_ins(target: Target, recipe: Recipe, kind: SurfaceKind, dataset: Datase
         return []
     else:
         then = "for the next attack"
-    get = f"aat-workbench data get {table} fetches a table {then}"
-    return [f"synonyms are neighbours in the training texts, which are few and may mean something else; {get}"]
+    get = f"`data get {table}` fetches one {then}"
+    return [f"no table of synonyms ({get}): neighbours in the training texts stand in, few and loose"]
 
 
 def _synonyms(target: Target, dataset: Dataset | None) -> tuple[Substitutes, str]:

@@ -141,6 +141,7 @@ class FakeSession:
         self.remembers = False
         self.instructed = False
         self.told: list[str] = []
+        self.doubts: list[str] = []  # warnings that an attack's summary has
         self.fail: VictimError | None = None
         self.labels = LABELS
         self.recipes = RECIPES
@@ -176,7 +177,7 @@ class FakeSession:
     def stream(self, method: str, **params: Any) -> FakeStream:
         self.calls.append((method, params))
         if method == "attack":
-            made = FakeStream(self._attack(params), {"examples": params.get("n")}, self.hold)
+            made = FakeStream(self._attack(params), {"examples": params.get("n"), "warnings": self.doubts}, self.hold)
         elif method == "latent":
             made = FakeStream(
                 [Progress(done=128, total=4000, message="reading training texts")], _way(params), self.hold

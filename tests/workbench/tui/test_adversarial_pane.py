@@ -62,6 +62,30 @@ async def test_an_attack_fills_the_table_and_tells_which_word_broke_the_model(tm
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [(80, 24), SIZE])
+async def test_what_makes_the_figures_doubtful_stays_above_them(tmp_path, size):
+    make_runs(tmp_path)
+    session = FakeSession()
+    session.doubts = ["synonyms are neighbours\x1b[2J in the training texts", "the model is overconfident"]
+    async with app_on(tmp_path, session).run_test(size=size) as pilot:
+        await pilot.pause()
+        pane = pane_of(pilot.app)
+        remarks = pane.query_one("#remarks", Static)
+        assert not remarks.display
+        await pilot.press("a")
+        await until(pilot, lambda: len(pane.table.results) == 50 and not pane.attacking)
+        await sees(pilot, "! synonyms are neighbours␛[2J in the training texts")
+        if size == SIZE:
+            await sees(pilot, "! the model is overconfident")
+        session.doubts = []
+        await pilot.press("a")
+        await until(pilot, lambda: not remarks.display)
+        folder = tmp_path / "sst2-bilstm-none-1" / "attacks" / "greedy-1"
+        (folder / "summary.json").write_text('{"warnings": ["said of what is stored"]}')
+        await pilot.press("l")
+        await sees(pilot, "stored", "! said of what is stored")
+
+
 @pytest.mark.parametrize("size", [(80, 24), SIZE, (200, 50)])
 async def test_what_a_model_writes_can_be_the_goal_where_it_writes(tmp_path, size):
     make_runs(tmp_path)

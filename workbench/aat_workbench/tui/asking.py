@@ -88,6 +88,7 @@ class AttackCount:
         self.started = time.monotonic()
         self.first: float | None = None
         self.pending: list[AttackResult] = []
+        self.warnings: list[str] = []
         self.done = 0
         self.broken = 0
         self.reduced = 0
@@ -109,6 +110,8 @@ class AttackCount:
                 self.total = event.total
         elif isinstance(event, Notice):
             self.message = event.message
+            if event.level == "warning":
+                self.warnings.append(event.message)
 
     def drain(self) -> list[AttackResult]:
         """The results since the last call."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -108,6 +108,15 @@ def load_results(attack: StoredAttack) -> list[AttackResult]:
             if isinstance(event, AttackResult):
                 results.append(event)
     return results
+
+
+def stored_warnings(attack: StoredAttack) -> list[str]:
+    """What was said of a stored attack's figures; nothing where it has not ended."""
+    try:
+        summary = msgspec.json.decode((attack.path / "summary.json").read_bytes(), type=dict[str, Any])
+        return msgspec.convert(summary.get("warnings", []), list[str])
+    except (OSError, msgspec.DecodeError):
+        return []
 
 
 def labels_of(root: Path, target: str) -> list[str]:

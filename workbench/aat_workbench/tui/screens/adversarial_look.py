@@ -42,6 +42,8 @@ BINDINGS: list[BindingType] = [
 
 CSS = """
 AdversarialPane > #progress { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+AdversarialPane > #remarks { height: auto; max-height: 3; padding: 0 1; color: $warning; display: none; }
+AdversarialPane.-short > #remarks { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
 AdversarialPane > #body { height: 1fr; }
 AdversarialPane .box {
     border: round $border-blurred; border-title-color: $foreground; border-subtitle-color: $muted;

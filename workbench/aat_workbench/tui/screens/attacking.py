@@ -74,7 +74,9 @@ class Attacking:
                     count.take(event)
             finally:
                 await stream.aclose()
-            names = (stream.result or {}).get("labels")
+            summary = stream.result or {}
+            count.warnings = summary.get("warnings", count.warnings)  # with what only the whole of the results shows
+            names = summary.get("labels")
             if names:  # a victim whose classes have numbers only gets their names from the dataset
                 self._labels(list(names))
         except AatError as error:
