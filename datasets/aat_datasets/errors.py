@@ -34,9 +34,11 @@ __all__ = [
     "HostError",
     "InputError",
     "NotFiniteError",
+    "RejectsError",
     "TrainingError",
     "UnknownNameError",
     "VictimError",
+    "named",
 ]
 
 
@@ -97,6 +99,10 @@ class DataError(InputError):
     """A file, column, label, split or checksum that does not fit."""
 
 
+class RejectsError(DataError):
+    """More lines of the files are rejected than is let pass unasked; asked, the rest is kept."""
+
+
 class CheckpointError(InputError):
     """A checkpoint that is absent, truncated, or of another architecture."""
 
@@ -132,3 +138,12 @@ class NotFiniteError(TrainingError):
     def __init__(self, message: str, hint: str, batch: dict[str, Any]) -> None:
         super().__init__(message, hint)
         self.batch = batch
+
+
+def named(kind: str, message: str, hint: str = "") -> AatError:
+    """The error of the tree whose class is called ``kind``, as another process told it; an EngineError where it is none."""
+    found = globals().get(kind)
+    of_the_tree = found if isinstance(found, type) and issubclass(found, AatError) else EngineError
+    made = of_the_tree.__new__(of_the_tree)
+    AatError.__init__(made, message, hint)  # UnknownNameError's own would make the message again
+    return made

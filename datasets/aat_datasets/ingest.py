@@ -18,7 +18,7 @@ import msgspec
 
 from aat_datasets import splitting
 from aat_datasets.card import Card, Derive, File, Reader
-from aat_datasets.errors import DataError
+from aat_datasets.errors import DataError, RejectsError
 from aat_datasets.placing import place, sweep, temporary
 from aat_datasets.readers import identifier, literal, path_literal
 from aat_datasets.sources import Progress
@@ -152,7 +152,7 @@ def _check_rejects(stages: list[Stage], allow: bool) -> list[Reject]:
     total = sum(staged.rows + staged.refused for staged in stages)
     if not allow and len(rejects) > REJECT_SHARE * total:
         first = rejects[0]
-        raise DataError(
+        raise RejectsError(
             f"{len(rejects):,} of {total:,} lines rejected, first {first.file}, line {first.line}: {first.reason}",
             "--allow-rejects keeps the rest",
         )

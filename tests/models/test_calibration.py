@@ -92,3 +92,7 @@ def test_an_overconfident_copy_scores_the_same_once_calibrated(factor: int) -> N
         broken.append(sorted(result.id for result in results if result.status == "success"))
     assert len(broken[0]) > 20
     assert len(set(broken[0]) ^ set(broken[1])) <= 1
+
+
+def test_a_single_class_is_as_sure_as_it_is() -> None:
+    assert fit_temperature(np.ones((5, 1)), np.zeros(5, int)) == 1.0

@@ -45,6 +45,7 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
     total: int = 0
     message: str = ""
     result: Any = None
+    kind: str = ""  # the error's class
     error: str = ""
     hint: str = ""
 
@@ -61,7 +62,7 @@ def main() -> None:
         result = WORKS[request.work](request, _teller())
         _tell(Answer(result=result))
     except AatError as error:
-        _tell(Answer(error=error.message, hint=error.hint))
+        _tell(Answer(kind=type(error).__name__, error=error.message, hint=error.hint))
     except KeyboardInterrupt:
         sys.exit(130)
 

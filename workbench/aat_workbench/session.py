@@ -21,7 +21,7 @@ from aat_datasets import errors
 from aat_datasets.errors import AatError, EngineError
 from aat_models import events
 from aat_models.events import Event
-from aat_workbench.protocol import PROTOCOL, Problem, Reply
+from aat_workbench.protocol import PROTOCOL, Reply
 
 __all__ = ["Session", "Stream", "state_folder"]
 
@@ -65,7 +65,7 @@ class Stream:
             return events.decode(bytes(reply.event))
         self._ended = True
         if reply.error is not None:
-            raise _error(reply.error)
+            raise errors.named(reply.error.kind, reply.error.message, reply.error.hint)
         self.result = reply.result
         raise StopAsyncIteration
 
@@ -337,15 +337,6 @@ def _since(log: Path, place: int) -> str:
             return file.read(1 << 16).decode("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _error(problem: Problem) -> AatError:
-    """The error of the tree that the engine named; an EngineError where it is none."""
-    found = getattr(errors, problem.kind, None)
-    kind = found if isinstance(found, type) and issubclass(found, AatError) else EngineError
-    made = kind.__new__(kind)
-    AatError.__init__(made, problem.message, problem.hint)  # UnknownNameError's own would make the message again
-    return made
 
 
 def state_folder() -> Path:

@@ -40,8 +40,10 @@ def fit_temperature(probabilities: FloatArray, labels: NDArray[Any]) -> float:
 
     Each label has 1 / (N + 2) of its weight on the likeliest other class, as in Platt (1999): else a model that is right on
     all of a few texts would be called infinitely sure, and no edit would move its probabilities. The likelihood is
-    convex in 1/T, so a golden-section search finds the minimum, to four digits.
+    convex in 1/T, so a golden-section search finds the minimum, to four digits. Of a single class it says nothing: 1.
     """
+    if probabilities.shape[1] < 2:
+        return 1.0
     logits = np.log(np.maximum(probabilities, _TINY, dtype=np.float64))  # (N, C)
     logits -= logits.max(axis=1, keepdims=True)
     rows, doubt = np.arange(len(labels)), 1 / (len(labels) + 2)

@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Select, Static
 
-from aat_datasets.errors import AatError
+from aat_datasets.errors import AatError, RejectsError
 
 from ..terminal import visible
 from .added_file import NONE, Look, Settings, free_name, look_at, preview_rows, report_text, wrong
@@ -31,7 +31,6 @@ __all__ = ["AddingForm"]
 SECONDS_OF_REST = 0.2  # after the last key in a path
 REDRAW = 0.5
 COLUMNS = (("text", "text"), ("label", "label"), ("target", "output text"))
-REJECTED = "--allow-rejects keeps the rest"  # what the commands say
 
 
 class AddingForm(ModalScreen[str | None]):
@@ -203,10 +202,9 @@ class AddingForm(ModalScreen[str | None]):
         except AatError as error:
             self._job, self._problem = None, ""
             self._judge()
-            told = str(error)
-            if REJECTED in told:
-                self._refused, told = settings, told.replace(REJECTED, "^s again keeps the rest")
-            self._say("✗", told, "error")
+            if isinstance(error, RejectsError):
+                self._refused, error.hint = settings, "^s again keeps the rest"
+            self._say("✗", str(error), "error")
             return
         self._job = None
         self._done(settings.name, report)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from aat_datasets.errors import DataError
+from aat_datasets.errors import DataError, named
 
 from ..data_work import Answer, Request
 
@@ -53,7 +53,7 @@ class DataJob:
         return f"{self.name}: {now.message}{share} · {self.seconds:.0f} s"
 
     async def run(self, progress: Callable[[], None] = lambda: None) -> Any:
-        """Do the work. Raises DataError, also where it was cancelled."""
+        """Do the work. Raises AatError as the work did, and DataError where it was cancelled."""
         from ..jobs import child_environment  # not before it is needed: the first paint does not wait for it
 
         process = self._process = await asyncio.create_subprocess_exec(
@@ -91,7 +91,7 @@ class DataJob:
             last = (await said).decode(errors="replace").strip().splitlines()[-1:]
             raise DataError(f"{self.name}: the work ended without an answer", " ".join(last)[:300])
         if end.error:
-            raise DataError(end.error, end.hint)
+            raise named(end.kind, end.error, end.hint)
         return end.result
 
     def cancel(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-__all__ = ["DARK", "FALLBACKS", "LIGHT", "THEMES", "blend", "contrast", "plain", "series_colours"]
+__all__ = ["DARK", "FALLBACKS", "LIGHT", "THEMES", "blend", "contrast", "plain", "plain_cursor", "series_colours"]
 
 _DARK_SERIES = ("#56b4e9", "#e69f00", "#2fbf94", "#d98cb8", "#f0e442", "#e5845c", "#8fa3ff", "#b0b8c0")
 _LIGHT_SERIES = ("#0063a3", "#965400", "#00755a", "#9c3f78", "#6e6600", "#a84200", "#3f4fc4", "#555c63")
@@ -147,6 +147,11 @@ def plain(variables: dict[str, str], name: str) -> str:
     """The colour ``name`` of a theme's CSS variables as Rich takes it; ``default`` where it is no plain colour."""
     value = variables.get(name, "")
     return value[:7] if value.startswith("#") else "default"
+
+
+def plain_cursor(theme: str) -> bool:
+    """Whether the parts of the line under the cursor have no colours of their own: in high contrast it is too bright for them."""
+    return theme == CONTRAST.name
 
 
 def blend(one: str, other: str, share: float) -> str:

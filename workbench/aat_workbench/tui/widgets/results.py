@@ -21,6 +21,7 @@ from aat_datasets.chinese import join_words
 from aat_models.events import AttackResult
 from aat_workbench.outcome import reduced
 
+from ..themes import plain_cursor
 from .bars import decimal
 from .painted import clip, fit
 
@@ -358,7 +359,7 @@ class ResultsTable(ScrollView, can_focus=True):
         if row == self._cursor:
             cursor = self.get_component_rich_style("results--cursor")
             base += Style(color=cursor.color, bgcolor=cursor.bgcolor)
-        if row != self._cursor or not self.has_focus or self.app.theme != "workbench-contrast":
+        if row != self._cursor or not self.has_focus or not plain_cursor(self.app.theme):
             self._colour(text, word, edited=bool(result.edits))
         segments = [
             Segment(segment.text, base + (segment.style if isinstance(segment.style, Style) else Style()))

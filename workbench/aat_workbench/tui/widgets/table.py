@@ -22,7 +22,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from ...terminal import utf8_locale
-from ..themes import plain
+from ..themes import plain, plain_cursor
 from .painted import fit
 from .plotting import block
 
@@ -286,7 +286,7 @@ class VirtualTable(ScrollView, can_focus=True):
             elif isinstance(cell, str):
                 cell = Cell(cell)
             shade = style
-            if cell.colour and not (cursor and self.app.theme == "workbench-contrast"):
+            if cell.colour and not (cursor and plain_cursor(self.app.theme)):
                 shade = shade + Style(color=plain(variables, cell.colour))
             if cell.bold:
                 shade = shade + Style(bold=True)
