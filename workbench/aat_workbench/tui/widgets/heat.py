@@ -18,7 +18,7 @@ from textual.strip import Strip
 from aat_datasets.chinese import spaced
 from aat_workbench.terminal import visible
 
-from .painted import Painted, clip
+from .painted import Painted, clip, wrapped
 
 __all__ = ["TokenFlow", "Word", "WordFlow", "salience_words", "superscript"]
 
@@ -110,7 +110,7 @@ class WordFlow(Painted):
     def paint(self, width: int) -> list[Strip]:
         self._cells = []
         if not self._words:
-            return [self.strip([(clip(self.empty, width), self.ink("heat--number"))])] if self.empty else []
+            return [self.strip([(line, self.ink("heat--number"))]) for line in wrapped(self.empty, width)]
         numbered = any(word.number for word in self._words)
         lines: list[Strip] = []
         for row in self._rows(width):

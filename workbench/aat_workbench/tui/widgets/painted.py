@@ -3,6 +3,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from rich.cells import cell_len, set_cell_size
@@ -17,9 +18,10 @@ from aat_workbench.terminal import visible
 
 from ..themes import contrast
 
-__all__ = ["Painted", "clip", "fit"]
+__all__ = ["Painted", "clip", "fit", "legible", "wrapped"]
 
 ELLIPSIS = "…"
+WRAPPED = 8  # lines at most, about
 
 
 def clip(text: str, cells: int) -> str:
@@ -42,6 +44,13 @@ def fit(text: str, cells: int, *, right: bool = False) -> str:
     shown = clip(text, cells)
     space = " " * max(cells - cell_len(shown), 0)
     return space + shown if right else shown + space
+
+
+def wrapped(text: str, cells: int) -> list[str]:
+    """A sentence, made visible, over lines of at most ``cells`` terminal cells; of a long text the first few lines."""
+    if cells <= 0:
+        return []
+    return [clip(line, cells) for line in textwrap.wrap(visible(text[: cells * WRAPPED]), cells)]
 
 
 def legible(background: Color) -> Color:

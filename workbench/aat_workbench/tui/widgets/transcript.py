@@ -20,7 +20,7 @@ from textual.widget import Widget
 from aat_workbench.terminal import shortened, visible
 
 from ..themes import plain
-from .painted import clip
+from .painted import wrapped
 from .replies import Reply, Turn
 
 __all__ = ["Transcript"]
@@ -115,10 +115,9 @@ class Transcript(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width, base = self.size.width, self.rich_style
         line = y + round(self.scroll_y)
-        if not self.turns and line == 0:
+        if not self.turns and line < len(said := wrapped(self._empty, width - 2)):
             muted = Style(color=plain(self.app.theme_variables, "muted"))
-            text = clip(self._empty, max(width - 2, 0))
-            return Strip([Segment(" " + text, base + muted)]).adjust_cell_length(width, base)
+            return Strip([Segment(" " + said[line], base + muted)]).adjust_cell_length(width, base)
         place = bisect_right(self._starts, line) - 1
         if place < 0 or line - self._starts[place] >= len(self._blocks[place]):
             return Strip.blank(width, base)
