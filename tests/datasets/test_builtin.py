@@ -125,7 +125,7 @@ def test_replies_follow_the_intent_and_name_what_the_message_names(corpus: dict[
     assert all(len(replies) >= 10 for replies in by_intent.values())
 
 
-@pytest.mark.parametrize("name", ["support", "support-zh"])
+@pytest.mark.parametrize("name", ["support", pytest.param("support-zh", marks=pytest.mark.slow)])
 def test_a_bag_of_words_gets_much_but_not_all(name: str) -> None:
     """Logistic regression on which words occur: between 80 and 97 % of the test messages, as the design asks."""
     import torch

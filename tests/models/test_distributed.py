@@ -117,7 +117,7 @@ def test_parts_of_a_batch_are_all_of_it_and_nobody_has_none() -> None:
     assert ALONE.tell(b"x") == b"x" and ALONE.gather(b"x") == [b"x"] and ALONE.figures({"a": 1.0}) == {"a": 1.0}
 
 
-@pytest.mark.parametrize("adversary", ["none", "fgm"])
+@pytest.mark.parametrize("adversary", [pytest.param("none", marks=pytest.mark.slow), "fgm"])
 def test_two_processes_are_one(adversary: str, tmp_path: Path) -> None:
     settings = {**EXACT, "adversary__name": adversary}
     one, two = alone(tmp_path / "one", settings), together(tmp_path / "two", settings)

@@ -78,6 +78,7 @@ def test_texts_are_padded_as_a_plain_script_would(tmp_path: Path) -> None:
     assert session.small(50, 32)["steps"] == 2
 
 
+@pytest.mark.slow
 def test_the_command_says_it_all_in_json(tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "aat_workbench.cli.start", "bench", "train", "--dataset", "support", "--texts", "64",
