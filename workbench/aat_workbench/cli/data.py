@@ -221,7 +221,8 @@ def get(
         return
     for file in files:
         print_line(f"{file['sha256']}  {file['path']}")
-    say(f"{name} is ready", quiet=quiet)
+    licence = f"; licence: {lexical.TABLES[name].licence}" if name in lexical.TABLES else ""
+    say(f"{name} is ready{licence}", quiet=quiet)
 
 
 def _range(text: str) -> tuple[int, int]:
