@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from aat_datasets import catalog
 from aat_workbench.jobs import child_environment
 from aat_workbench.pseudo_terminal import PseudoTerminal
 
@@ -48,15 +51,36 @@ def test_a_probe_is_typed_and_its_prediction_changes_and_an_edit_is_undone(tmp_p
             terminal.wait(lambda: False, 20)
 
 
-def test_a_copy_reaches_the_terminal_as_osc_52(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[bytes] = []
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the terminal has been sent."""
+    kept: list[bytes] = []
     read = PseudoTerminal._read
 
     def keep(self: PseudoTerminal, seconds: float) -> bytes:
-        seen.append(read(self, seconds))
-        return seen[-1]
+        kept.append(read(self, seconds))
+        return kept[-1]
 
     monkeypatch.setattr(PseudoTerminal, "_read", keep)
+    return kept
+
+
+def test_an_app_that_ends_leaves_nothing_on_the_terminal(tmp_path: Path, seen: list[bytes], monkeypatch: Any) -> None:
+    (tmp_path / "few.csv").write_text("text,label\n" + "\n".join(f"text {i},{'ab'[i % 2]}" for i in range(40)))
+    monkeypatch.setenv("AAT_DATA", str(tmp_path / "data"))
+    catalog.add("few", [tmp_path / "few.csv"])
+    with app(tmp_path) as terminal:
+        terminal.wait(
+            lambda: "preprocessing" in terminal.text() and "substitutes" in terminal.text(), 60
+        )  # a row, in full
+        with pytest.raises(TimeoutError, match="the program ended"):
+            terminal.press(b"\x11")
+            terminal.wait(lambda: False, 20)
+    _, mark, rest = b"".join(seen).rpartition(b"\x1b[?1049l")
+    assert mark and not re.search(rb"[a-z]{3}", rest), rest
+
+
+def test_a_copy_reaches_the_terminal_as_osc_52(tmp_path: Path, seen: list[bytes]) -> None:
     with app(tmp_path) as terminal:
         terminal.wait(lambda: "1 Datasets" in " ".join(terminal.text().split()), 60)
         terminal.press(b"3")

@@ -41,7 +41,10 @@ def open_pane(pane: str, run: str = "", host: str = "", watched: Sequence[Path] 
     # What is there now stays: the collector need not look through it at every turn, in the middle of a redraw.
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
-    app.run()
+    try:
+        app.run()
+    finally:
+        gc.unfreeze()  # or the end of the interpreter finds objects of DuckDB alive, and says so on the terminal
 
 
 async def _open_there(host: str, pane: str, run: str) -> None:
