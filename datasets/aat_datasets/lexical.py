@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,7 +130,6 @@ def needed(name: str, mirror: Path | None = None) -> Path:
     return path
 
 
-@cache
 def nltk_wordnet() -> Any:
     """NLTK's reader of WordNet, from what was downloaded, ``AAT_MIRROR`` or NLTK's own places. Raises DataError."""
     import nltk.data as found_  # pyright: ignore[reportMissingTypeStubs]

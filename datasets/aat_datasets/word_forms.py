@@ -38,11 +38,16 @@ def _stemmer() -> Any:
 def _lemma(word: str) -> str:
     if not word.isalpha():
         return word
-    from aat_datasets import lexical
-
-    wordnet = lexical.nltk_wordnet()
+    wordnet = _wordnet()
     lowered = word.lower()
     # Of the forms that each part of speech gives, the shortest: what the text means is not known here.
     forms = [found for part in "nvar" if (found := wordnet.morphy(lowered, part))]
     shortest = min(forms, key=len, default=lowered)
     return word if shortest == lowered else shortest
+
+
+@cache
+def _wordnet() -> Any:
+    from aat_datasets import lexical
+
+    return lexical.nltk_wordnet()
