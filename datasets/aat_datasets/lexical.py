@@ -7,21 +7,15 @@ by its path, then by its size and checksum.
 from __future__ import annotations
 
 import gzip
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aat_datasets import corpora, sources
+from aat_datasets.card import File, Source
 from aat_datasets.errors import DataError, UnknownNameError
 from aat_datasets.sources import Progress
 
 __all__ = ["NAMES", "TABLES", "Table", "fetch", "find", "needed", "nltk_wordnet", "read"]
-
-
-class _File(NamedTuple):
-    path: Path
-    size: int
-    sha256: str
 
 
 class Table(NamedTuple):
@@ -30,50 +24,50 @@ class Table(NamedTuple):
     Attributes:
         title: what it is, as messages name it.
         licence: under which its authors give it out.
-        gzipped: the file as a mirror has it; its path is below the mirror.
-        plain: the file as its authors give it out; its path is the name a download gets.
-        url: where ``plain`` is downloaded from.
+        gzipped: the file as a mirror has it.
+        plain: the file as its authors give it out, which is the one that is downloaded.
     """
 
     title: str
     licence: str
-    gzipped: _File
-    plain: _File
-    url: str
+    gzipped: File
+    plain: File
 
 
 TABLES = {
     "counterfitted": Table(
         "the counter-fitted synonym table",
         "MIT",
-        _File(
-            Path("lexical/counterfitted_neighbors_jia2019.json.gz"),
-            663_480,
-            "b10af3dcb73d59ecd13fba10e5bf063a23235c2e525ff8783712c72a73f92e0a",
+        File(
+            split="",
+            path="lexical/counterfitted_neighbors_jia2019.json.gz",
+            size=663_480,
+            sha256="b10af3dcb73d59ecd13fba10e5bf063a23235c2e525ff8783712c72a73f92e0a",
         ),
-        _File(
-            Path("counterfitted_neighbors.json"),
-            1_976_448,
-            "103247143f39bd5dd66850f3a912393392641dbd98093c61e2b24a4cc8a96fb0",
+        File(
+            split="",
+            url="https://raw.githubusercontent.com/robinjia/certified-word-sub/42006fe9ea68663443be794a96d9daccfc664dc4/"
+            "data/counterfitted_neighbors.json",
+            size=1_976_448,
+            sha256="103247143f39bd5dd66850f3a912393392641dbd98093c61e2b24a4cc8a96fb0",
         ),
-        "https://raw.githubusercontent.com/robinjia/certified-word-sub/42006fe9ea68663443be794a96d9daccfc664dc4/"
-        "data/counterfitted_neighbors.json",
     ),
     "wordnet-cmn": Table(
         "the Chinese WordNet table",
         "Chinese Open Wordnet, free like WordNet's",
-        _File(
-            Path("lexical/wn-data-cmn.tab.gz"),
-            721_106,
-            "f6f33f9202fa07b562fa294cb8f0e7fa0305fddcc890205e1cd76caf94918d04",
+        File(
+            split="",
+            path="lexical/wn-data-cmn.tab.gz",
+            size=721_106,
+            sha256="f6f33f9202fa07b562fa294cb8f0e7fa0305fddcc890205e1cd76caf94918d04",
         ),
-        _File(
-            Path("wn-data-cmn.tab"),
-            2_547_318,
-            "379fd2e41d3e1395f9f27cf23a39c6181849ffb4020c14a07ed2a4d4dd651122",
+        File(
+            split="",
+            url="https://raw.githubusercontent.com/omwn/omw-data/f75be19ec590da12a7a5665e361690b5badb7a25/"
+            "wns/cow/wn-data-cmn.tab",
+            size=2_547_318,
+            sha256="379fd2e41d3e1395f9f27cf23a39c6181849ffb4020c14a07ed2a4d4dd651122",
         ),
-        "https://raw.githubusercontent.com/omwn/omw-data/f75be19ec590da12a7a5665e361690b5badb7a25/"
-        "wns/cow/wn-data-cmn.tab",
     ),
 }
 
@@ -97,7 +91,7 @@ def fetch(name: str, progress: Progress | None = None) -> list[dict[str, str]]:
     table = TABLES[name]
     if (path := find(name)) is None:
         path = _downloaded(table)
-        sources.fetch(table.url, path, table.plain.sha256, progress)
+        sources.fetch(table.plain.url, path, table.plain.sha256, progress)
     return [{"path": str(path), "sha256": sources.sha256_of(path)}]
 
 
@@ -110,10 +104,9 @@ def find(name: str, mirror: Path | None = None) -> Path | None:
         mirror = sources.mirror_root()
     if mirror is None:
         return None
+    if _is(mirror / table.gzipped.path, table.gzipped):
+        return mirror / table.gzipped.path
     forms = (table.gzipped, table.plain)
-    for form in forms:
-        if _is(mirror / form.path, form):
-            return mirror / form.path
     # Only files of the right size are read, so that looking through a large mirror stays cheap.
     return next((path for path in sorted(mirror.rglob("*")) if any(_is(path, form) for form in forms)), None)
 
@@ -158,13 +151,11 @@ def read(path: Path) -> bytes:
 
 
 def _downloaded(table: Table) -> Path:
-    return sources.data_root() / "raw" / table.plain.sha256[:16] / table.plain.path
+    return sources.raw_path(Source(kind="url"), table.plain)
 
 
-def _is(path: Path, wanted: _File) -> bool:
+def _is(path: Path, wanted: File) -> bool:
     try:
-        if not path.is_file() or path.stat().st_size != wanted.size:
-            return False
-        return hashlib.sha256(path.read_bytes()).hexdigest() == wanted.sha256
-    except OSError:
+        return path.is_file() and path.stat().st_size == wanted.size and sources.sha256_of(path) == wanted.sha256
+    except (OSError, DataError):  # gone, or not to be read
         return False

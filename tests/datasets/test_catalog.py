@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import http.server
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,8 @@ import pytest
 from aat_datasets import builtin, catalog, sources
 from aat_datasets.card import Card, Columns, File, Reader, Source, dump, parse
 from aat_datasets.errors import DataError, UnknownNameError
+
+from .loopback import Answers, serve
 
 CSV = b"text,label\n" + b"".join(b"text number %d,%s\n" % (i, (b"no", b"yes")[i % 2]) for i in range(60))
 SMALL = ["ag_news-subset", "banking77", "bitext_cs", "chnsenticorp", "clinc150", "dailydialog", "hate_offensive", "hatecheck",
@@ -169,27 +169,14 @@ def test_a_broken_card_does_not_hide_the_others(data_home: Path) -> None:
     assert "support" in infos
 
 
-class _Files(http.server.SimpleHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = {"/all.csv": CSV, "/other.csv": CSV + b"more,no\n"}.get(self.path)
-        self.send_response(200 if body else 404)
-        self.send_header("Content-Length", str(len(body or b"")))
-        self.end_headers()
-        self.wfile.write(body or b"")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test's output quiet."""
+class _Files(Answers):
+    """Two versions of a file."""
 
 
 @pytest.fixture
 def host() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Files)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    _Files.answers |= {"/all.csv": CSV, "/other.csv": CSV + b"more,no\n"}
+    yield from serve(_Files)
 
 
 def test_download_only_on_get(data_home: Path, tmp_path: Path, host: str) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import http.server
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,8 @@ import pytest
 
 from aat_datasets import catalog, corpora, hub
 from aat_datasets.errors import DataError
+
+from .loopback import Answers, serve
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -76,16 +77,6 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep the test's output quiet."""
-
-
-def serve(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.fixture
@@ -189,18 +180,8 @@ def test_paragraphs_where_a_corpus_has_no_categories(data_home: Path) -> None:
             list(corpora.rows(corpus, []))
 
 
-class Index(http.server.BaseHTTPRequestHandler):
-    answers: dict[str, bytes] = {}  # noqa: RUF012
-
-    def do_GET(self) -> None:
-        data = self.answers.get(self.path)
-        self.send_response(200 if data is not None else 404)
-        self.send_header("Content-Length", str(len(data or b"")))
-        self.end_headers()
-        self.wfile.write(data or b"")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test's output quiet."""
+class Index(Answers):
+    """The index of NLTK and a corpus."""
 
 
 @pytest.fixture

@@ -4,59 +4,42 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.server
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from aat_datasets import lexical
+from aat_datasets.card import File
 from aat_datasets.errors import DataError, UnknownNameError
 from aat_datasets.lexicon import Lexicon, choose
+
+from .loopback import Answers, serve
 
 CONTENT = json.dumps({"film": ["movie", "picture"], "movie": ["film"], "alone": []}).encode()
 ENGLISH = [["a", "film", "or", "movie"]] * 3
 
 
-class _Host(http.server.BaseHTTPRequestHandler):
-    answers: dict[str, bytes] = {}  # noqa: RUF012
-    asked: list[str] = []  # noqa: RUF012
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        data = self.answers.get(self.path)
-        self.send_response(200 if data is not None else 404)
-        self.send_header("Content-Length", str(len(data or b"")))
-        self.end_headers()
-        self.wfile.write(data or b"")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test's output quiet."""
+class _Host(Answers):
+    """Gives out the table."""
 
 
-def _known(path: str, data: bytes) -> lexical._File:  # pyright: ignore[reportPrivateUsage]
-    return lexical._File(Path(path), len(data), hashlib.sha256(data).hexdigest())  # pyright: ignore[reportPrivateUsage]
+def _known(data: bytes, path: str = "", url: str = "") -> File:
+    return File(split="", path=path, url=url, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 @pytest.fixture
 def table(data_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[lexical.Table]:
     """A small table in place of the counter-fitted one, and a host that gives it out."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Host)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     _Host.answers, _Host.asked = {"/table.json": CONTENT}, []
-    made = lexical.TABLES["counterfitted"]._replace(
-        gzipped=_known("lexical/table.json.gz", gzip.compress(CONTENT, mtime=0)),
-        plain=_known("table.json", CONTENT),
-        url=f"http://127.0.0.1:{server.server_port}/table.json",
-    )
-    monkeypatch.setitem(lexical.TABLES, "counterfitted", made)
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    for place in serve(_Host):
+        made = lexical.TABLES["counterfitted"]._replace(
+            gzipped=_known(gzip.compress(CONTENT, mtime=0), path="lexical/table.json.gz"),
+            plain=_known(CONTENT, url=f"{place}/table.json"),
+        )
+        monkeypatch.setitem(lexical.TABLES, "counterfitted", made)
+        yield made
 
 
 def test_a_table_is_downloaded_once_and_taken_from_then_on(table: lexical.Table) -> None:
@@ -97,5 +80,5 @@ def test_the_tables_there_are() -> None:
     with pytest.raises(UnknownNameError, match="counterfitted"):
         lexical.fetch("counterfited")
     for known in lexical.TABLES.values():
-        assert known.url.startswith("https://") and len(known.plain.sha256) == len(known.gzipped.sha256) == 64
-        assert len(known.url.split("/")[5]) == 40, "a commit, so that the same bytes come again"
+        assert known.plain.url.startswith("https://") and len(known.plain.sha256) == len(known.gzipped.sha256) == 64
+        assert len(known.plain.url.split("/")[5]) == 40, "a commit, so that the same bytes come again"

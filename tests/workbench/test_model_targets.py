@@ -110,14 +110,12 @@ def test_a_models_results_do_not_depend_on_the_batches(place: Path, encoder: str
     assert any(edits for _, _, _, edits, _, _ in reference)
 
 
-def test_an_attack_says_where_neighbours_stand_in_for_a_table(place: Path):
-    import sys
-
+def test_an_attack_says_where_neighbours_stand_in_for_a_table(place: Path, monkeypatch: pytest.MonkeyPatch):
     lines = "\n".join(f"the {word} was number{i}\t{word}" for i in range(12) for word in ("good", "bad"))
     (place / "films.tsv").write_text("text\tlabel\n" + lines, encoding="utf-8")
     catalog.add("films", [], splits={"train": place / "films.tsv", "test": place / "films.tsv"})
     (place / "some_victim.py").write_text("def predict(texts):\n    return [[0.2, 0.8] for _ in texts]\n")
-    sys.path.insert(0, str(place))
+    monkeypatch.syspath_prepend(place)
 
     def warnings(target: str, **wanted: Any) -> list[str]:
         attack = run_attack(target, AttackRequest(n=4, **wanted))
@@ -125,13 +123,10 @@ def test_an_attack_says_where_neighbours_stand_in_for_a_table(place: Path):
             pass
         return [warning for warning in attack.summary["warnings"] if "neighbours" in warning]
 
-    try:
-        (said,) = warnings("py:some_victim:predict", dataset="films")
-        assert "data get counterfitted" in said and "next attack" in said
-        assert not warnings("py:some_victim:predict", dataset="films", surface="characters")
-        assert not warnings("py:some_victim:predict", dataset="films", recipe="deepwordbug")
-    finally:
-        sys.path.remove(str(place))
+    (said,) = warnings("py:some_victim:predict", dataset="films")
+    assert "data get counterfitted" in said and "next attack" in said
+    assert not warnings("py:some_victim:predict", dataset="films", surface="characters")
+    assert not warnings("py:some_victim:predict", dataset="films", recipe="deepwordbug")
     make_run()
     assert not warnings("small")  # with the table of the built-in corpus
     make_run("poor", lexicon=Lexicon.from_neighbours(TEXTS, [0] * len(TEXTS)))
