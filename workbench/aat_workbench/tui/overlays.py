@@ -52,8 +52,7 @@ class HelpOverlay(ModalScreen[None]):
                 does = binding.tooltip or binding.description
                 named = binding.id is not None
                 if does and named and shown not in rows.setdefault(does, []):
-                    arrows = {key for key in rows[does] if key in shown and not key.isalnum()}  # ← of ←→
-                    rows[does] = [*(key for key in rows[does] if key not in arrows), shown]
+                    rows[does].append(shown)
         return sorted(((" ".join(keys), does) for does, keys in rows.items()), key=lambda row: row[1] == "quit")
 
     def compose(self) -> ComposeResult:

@@ -46,7 +46,7 @@ from .attacking import Attacking
 from .choosing import Choosing
 from .explaining import Explaining
 from .probing import Probing
-from .progress import attack_line, remarks, summary_line
+from .progress import attack_line, summary_line
 from .results_order import ResultsOrder
 from .taking import Taking
 
@@ -70,7 +70,6 @@ class AdversarialPane(ResultsOrder):
         super().__init__(id=id)
         self._stored: StoredAttack | None = None
         self._name = ""
-        self._warnings: Sequence[str] = ()
         self._probed = ("", -1)  # a text that was put into the probe, and its true class
         self._to_break = ""  # a text to attack once the probe has it
 
@@ -212,7 +211,8 @@ class AdversarialPane(ResultsOrder):
         if stored:
             self._load(stored[0])
         else:
-            self._name, self._warnings = "", ()
+            self._name = ""
+            self._warn(())
             self.table.reset(self._labels)
             self._tell_results()
 
@@ -237,7 +237,7 @@ class AdversarialPane(ResultsOrder):
         self._stored = stored
         self._labels = stored_labels(stored) or self._labels
         self._name = f"{clip(stored.name, 32)} on {clip(self.controls.target, 32)}, stored"
-        self._warnings = stored_warnings(stored)
+        self._warn(stored_warnings(stored))
         self.table.reset(self._labels, load_results(stored))
         self._tell_results()
         if not self._labels:
@@ -278,7 +278,7 @@ class AdversarialPane(ResultsOrder):
             return
         self._stored = None
         self._name = f"{params['recipe']} on {clip(target, 32)}"
-        self._warnings = ()
+        self._warn(())
         self.table.reset(self._labels)
         self.focus_on(self.table)
         params["save"] = target != TINY
@@ -292,7 +292,7 @@ class AdversarialPane(ResultsOrder):
         self._tell_results()
 
     def _attack_ended(self, count: AttackCount, problem: str) -> None:
-        self._warnings = count.warnings
+        self._warn(count.warnings)
         if problem:
             self._name += f": {clip(problem, 300)}"
             self.notify(visible(problem), title="The attack ended", severity="error", markup=False)
@@ -315,10 +315,13 @@ class AdversarialPane(ResultsOrder):
             line.update(attack_line(self._attacks.count, self.size.width - 2, colours))
         else:
             line.update(summary_line(self._name, self.table.results, colours))
-        doubts = self.query_one("#remarks", Static)
-        doubts.display = bool(self._warnings)
-        doubts.update(visible(remarks(self._warnings), lines=True))
         self.tell_frame()
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        """Say above the results what makes their figures doubtful."""
+        line = self.query_one("#remarks", Static)
+        line.display = bool(warnings)
+        line.update(visible("\n".join(f"! {warning}" for warning in warnings), lines=True))
 
     def on_results_table_highlighted(self, event: ResultsTable.Highlighted) -> None:
         event.stop()

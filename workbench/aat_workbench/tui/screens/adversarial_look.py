@@ -18,10 +18,7 @@ BINDINGS: list[BindingType] = [
     Binding("a", "attack", "attack", id="adversarial.attack"),
     Binding("x", "stop", "stop", tooltip="stop the attack", id="adversarial.stop"),
     Binding("p", "probe", "probe", tooltip="type a text", id="adversarial.probe"),
-    Binding(
-        "left,comma", "step(-1)", "step back", key_display="←", tooltip="step through the edits", show=False,
-        id="adversarial.back",
-    ),
+    Binding("left,comma", "step(-1)", show=False, id="adversarial.back"),  # told with the next
     Binding(
         "right,full_stop", "step(1)", "step", key_display="←→", tooltip="step through the edits",
         id="adversarial.step",

@@ -13,7 +13,7 @@ from ..asking import AttackCount
 from ..themes import plain
 from ..widgets.painted import clip
 
-__all__ = ["attack_line", "counts_line", "duration", "remarks", "summary_line"]
+__all__ = ["attack_line", "counts_line", "duration", "summary_line"]
 
 
 def duration(seconds: float) -> str:
@@ -75,11 +75,6 @@ def summary_line(name: str, results: Sequence[AttackResult], colours: dict[str, 
         words = sum(len(r.edits) for r in broken) / len(broken)
         text.append(f" · broken by {words:.1f} words ({_share(broken):.0f} %)")
     return text
-
-
-def remarks(warnings: Sequence[str]) -> str:
-    """What makes an attack's figures doubtful, a line each, the text to be made visible by whoever draws it."""
-    return "\n".join(f"! {warning}" for warning in warnings)
 
 
 def _reduced(text: Text, right: Sequence[AttackResult]) -> Text:

@@ -39,12 +39,12 @@ class RowLooking:
         self._owner.run_worker(partial(self._look, glimpse), group="detail", exclusive=True)
 
     async def _look(self, glimpse: Glimpse) -> None:
+        from ..row_detail import row_detail  # the first paint does not wait for it
+
         await asyncio.sleep(REST)
         detail = self._owner.query_one("#detail", Static)
         box = self._owner.query_one("#detail-box", VerticalScroll)
         variables = self._owner.app.theme_variables
-        from ..row_detail import row_detail  # after the first paint
-
         words = self._reader.words
         try:
             row = await self._reader.full(glimpse)
