@@ -94,7 +94,7 @@ class LanguageTraining(Loop[Llama]):
 
     def save_model(self, folder: Path) -> None:
         meta = checkpoint.Meta(step=self.step, labels=[], metrics=self.metrics)
-        language_checkpoint.save_model(folder, self.config, self.average, self.data.tokenizer, meta)
+        language_checkpoint.save_model(folder, self.config, self.average.weights, self.data.tokenizer, meta)
 
 
 def entropy(logits: Tensor, wanted: Tensor, reduction: str = "mean") -> Tensor:

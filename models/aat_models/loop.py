@@ -11,7 +11,6 @@ vector, ``aat_models.language_training`` the language model.
 from __future__ import annotations
 
 import abc
-import contextlib
 import math
 import os
 import time
@@ -29,6 +28,7 @@ from aat_datasets.errors import ConfigError
 from aat_models import config as configs
 from aat_models import devices, distributed, live, optimisers, training_state
 from aat_models.alarms import Alarms
+from aat_models.averaging import WeightAverage
 from aat_models.config import Config
 from aat_models.curves import Curves
 from aat_models.distributed import Group
@@ -98,7 +98,6 @@ class Loop(abc.ABC, Generic[Model]):
         self.trained_examples = 0
         self.stopping = False
         self.checkpoint_asked = False
-        self.followed = 0
         self.random: list[bytes] = []  # every process's random state, at the checkpoint that is due
         self._shown = False  # an event is with whoever drives this
 
@@ -106,7 +105,7 @@ class Loop(abc.ABC, Generic[Model]):
         """Puts the training at its start, or where the checkpoint ``resume`` left it. Raises CheckpointError."""
         self.train = self.splits["train"]
         self.total = sum(stage.steps for stage in self.stages)
-        self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.average = WeightAverage(self.model, self.config.train.ema)
         self._resumed = resume is not None
         if self.group.rank:
             # the weights are the same everywhere, dropout is not
@@ -216,7 +215,7 @@ class Loop(abc.ABC, Generic[Model]):
             found = self._evaluate("dev", self.config.train.evaluate_limit, stage.name)
             if found is not None:
                 metrics, answers = found
-                improved = self.best.take(self._score(stage, metrics), self.step, metrics, self.average)
+                improved = self.best.take(self._score(stage, metrics), self.step, metrics, self.average.weights)
                 self.metrics |= metrics
                 yield Evaluation(step=self.step, split="dev", metrics=metrics)
                 yield from self._warnings(metrics, answers)
@@ -224,7 +223,7 @@ class Loop(abc.ABC, Generic[Model]):
             ends = True
             yield from self._end_early(stage)
         if ends and self.best.weights:
-            self.average = self.best.weights
+            self.average.weights = self.best.weights
             self.metrics |= self.best.metrics
         every = self.config.train.checkpoint_every or every
         if done % every == 0 or ends or improved or self.checkpoint_asked:
@@ -261,7 +260,7 @@ class Loop(abc.ABC, Generic[Model]):
         found = {n: x if isinstance(x, Tensor) else torch.tensor(x, device="cpu") for n, x in figures.items()}
         self.guard.check(self.step + 1, stage.name, index, {**found, "gradient": norm})
         self.optimiser.step()
-        self._follow()
+        self.average.follow(self.model)
         return found, weight
 
     # stages and rates -------------------------------------------------------------------------------------------
@@ -276,11 +275,11 @@ class Loop(abc.ABC, Generic[Model]):
         Those are its last average, or with ``train.patience`` its best one.
         """
         if stage.start:
-            self.model.load_state_dict(self.average)
+            self.model.load_state_dict(self.average.weights)
         self.optimiser = self.optimiser_of(stage)
         self.best.begin()
         self.alarms.begin(stage.start)
-        self.followed = 0
+        self.average.begin()
 
     def optimiser_of(self, stage: Stage) -> torch.optim.Optimizer:
         """Over what the stage trains."""
@@ -289,17 +288,6 @@ class Loop(abc.ABC, Generic[Model]):
 
     def _rate(self, stage: Stage) -> float:
         return optimisers.rate(self.live.train.lr, self.step - stage.start, stage.steps, self.config.train)
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Moves the weight average; early on it forgets faster, so that it never holds the random start for long."""
-        if not self.config.train.ema:  # the weights themselves
-            self.average = self.model.state_dict()
-            return
-        decay = min(self.config.train.ema, (1 + self.followed) / (10 + self.followed))
-        self.followed += 1
-        for name, tensor in self.model.state_dict().items():
-            self.average[name].lerp_(tensor, 1 - decay)
 
     # figures ----------------------------------------------------------------------------------------------------
 
@@ -331,30 +319,18 @@ class Loop(abc.ABC, Generic[Model]):
         if texts is None or not len(texts):
             return None
         self.guard.settle()
-        with self._kept_weights() as model:
-            metrics, answers = self._measure(model, split, limit, stage)
+        with self.average.used(self.model):
+            metrics, answers = self._measure(self.model, split, limit, stage)
         self.guard.evaluated(self.step, split, metrics)
         return metrics, answers
 
-    @contextlib.contextmanager
-    def _kept_weights(self) -> Iterator[Model]:
-        """The model with the weights that are evaluated and kept, in evaluation mode; afterwards as it was."""
-        own = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average)
-        self.model.eval()
-        try:
-            yield self.model
-        finally:
-            self.model.load_state_dict(own)
-
     def _done(self) -> Done:
-        rates = self.trained_examples / max(self.seconds, 1e-9)
         summary: dict[str, Any] = {
             "run": self.config.run,
             "steps": self.step,
             "total": self.total,
             "seconds": round(self.seconds, 2),
-            "examples_per_second": round(rates, 1),
+            "examples_per_second": round(self.trained_examples / max(self.seconds, 1e-9), 1),
             "dev": {name: round(value, 4) for name, value in self.metrics.items()},
         }
         if self.best.step:

@@ -141,9 +141,10 @@ class Training(Loop[TextModel]):
         return self.alarms.evaluated(self.step, metrics, answers, self._closer_look)
 
     def _closer_look(self) -> CloserLook:
-        with self._kept_weights() as model:
+        with self.average.used(self.model):
             seed = self.config.seed + self.step
-            return evaluation.closer_look(model, self.data.splits["dev"], self.surface, self._budget, LOOK_LIMIT, seed)
+            dev = self.data.splits["dev"]
+            return evaluation.closer_look(self.model, dev, self.surface, self._budget, LOOK_LIMIT, seed)
 
     @property
     def _budget(self) -> float:
@@ -183,7 +184,7 @@ class Training(Loop[TextModel]):
     def save_model(self, folder: Path) -> None:
         data = self.data
         meta = checkpoint.Meta(step=self.step, labels=data.labels, metrics=self.metrics)
-        checkpoint.save_model(folder, self.config, self.average, data.table, data.output, data.lexicon, meta)
+        checkpoint.save_model(folder, self.config, self.average.weights, data.table, data.output, data.lexicon, meta)
 
     def more_state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return self.adversary.state()

@@ -46,7 +46,7 @@ def save(training: Loop[Any], folder: Path) -> None:
             "stages": training.stages,
             "best": best,
             "alarms": training.alarms.state(),
-            "followed": training.followed,
+            "followed": training.average.followed,
             "seconds": training.seconds,
             "trained_examples": training.trained_examples,
             "metrics": training.metrics,
@@ -58,7 +58,7 @@ def restore(training: Loop[Any], folder: Path) -> None:
     """Puts a training, freshly made from the same config, where :func:`save` found one. Raises CheckpointError."""
     weights = checkpoint.load_tensors(folder / "model.safetensors")
     checkpoint.assign(training.model, weights, folder / "model.safetensors")
-    training.average = {name: tensor.to(training.device) for name, tensor in weights.items()}
+    training.average.weights = {name: tensor.to(training.device) for name, tensor in weights.items()}
     tensors = checkpoint.load_tensors(folder / "state.safetensors")
     try:
         values = msgspec.json.decode((folder / "state.json").read_bytes())
@@ -79,7 +79,7 @@ def restore(training: Loop[Any], folder: Path) -> None:
     best = {name: tensor.to(training.device) for name, tensor in _named("best.", tensors).items()}
     training.best.restore(best, values["best"])
     training.alarms.restore(values["alarms"])
-    training.followed = values["followed"]
+    training.average.followed = values["followed"]
     training.seconds, training.trained_examples = values["seconds"], values["trained_examples"]
     training.metrics = values["metrics"]
     own = _named(f"{training.group.rank}.", tensors)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import ClassVar
 
 from rich.text import Text
@@ -19,22 +18,11 @@ from aat_models.events import AttackResult
 from aat_workbench.outcome import broken, reduced
 from aat_workbench.terminal import visible
 
-from ..asking import Asking, AttackCount, told
+from ..asking import AttackCount, told
 from ..exporting import file_name
 from ..messages import AttackTarget, PaneMessage, ProbeText, RunSelected
 from ..pane import PaneCommand
-from ..targets import (
-    FOREIGN,
-    TINY,
-    StoredAttack,
-    labels_of,
-    load_results,
-    run_of,
-    stored_attacks,
-    stored_labels,
-    stored_warnings,
-    targets,
-)
+from ..targets import FOREIGN, TINY, run_of, targets
 from ..widgets.controls import AttackControls
 from ..widgets.finding import FindLine
 from ..widgets.painted import clip
@@ -47,7 +35,7 @@ from .choosing import Choosing
 from .explaining import Explaining
 from .probing import Probing
 from .progress import attack_line, summary_line
-from .results_order import ResultsOrder
+from .stored_results import StoredResults
 from .taking import Taking
 
 __all__ = ["AdversarialPane"]
@@ -59,7 +47,7 @@ p   types a text of your own; enter there asks what would break it"""
 NO_VERDICT = "The example under the cursor is told here: which words were changed, and what that did to the model."
 
 
-class AdversarialPane(ResultsOrder):
+class AdversarialPane(StoredResults):
     """Controls, progress, results, the verdict on one example, and the probe."""
 
     ABOUT = ABOUT
@@ -68,8 +56,6 @@ class AdversarialPane(ResultsOrder):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._stored: StoredAttack | None = None
-        self._name = ""
         self._probed = ("", -1)  # a text that was put into the probe, and its true class
         self._to_break = ""  # a text to attack once the probe has it
 
@@ -90,21 +76,11 @@ class AdversarialPane(ResultsOrder):
     def on_mount(self) -> None:
         self._title_verdict(None)
         self.query_one("#probe-box").border_title = Text(" Probe ")
-        self._attacks = Attacking(
-            self, lambda: self.asking, self._stream, self._set_labels, self._found, self._attack_ended
-        )
+        self._attacks = Attacking(self, self._set_labels, self._found, self._attack_ended)
         self._taking = Taking(self)
-        self._choosing = Choosing(self, self.controls, lambda: self.asking, self.workbench.dataset_names)
-        self._explaining = Explaining(self, self.verdict, lambda: self.asking, self._models)
-        self._probing = Probing(
-            self,
-            self.probe,
-            lambda: self.asking,
-            self._models,
-            lambda: self._explaining.by,
-            self._stream,
-            self._found_for_probe,
-        )
+        self._choosing = Choosing(self, self.controls)
+        self._explaining = Explaining(self, self.verdict, self._models)
+        self._probing = Probing(self, self.probe, self._models, lambda: self._explaining.by, self._found_for_probe)
         chosen = self.workbench.selected_run
         if chosen and any(target.name == chosen for target in targets(self.workbench.runs_root)):
             self.controls.target = chosen
@@ -124,20 +100,12 @@ class AdversarialPane(ResultsOrder):
     # Parts
 
     @property
-    def controls(self) -> AttackControls:
-        return self.query_one(AttackControls)
-
-    @property
-    def verdict(self) -> Verdict:
-        return self.query_one(Verdict)
-
-    @property
     def probe(self) -> ProbePanel:
         return self.query_one(ProbePanel)
 
-    @cached_property
-    def asking(self) -> Asking:
-        return Asking(self.workbench.session)
+    @property
+    def resting(self) -> ResultsTable:
+        return self.table
 
     @property
     def attacking(self) -> bool:
@@ -146,21 +114,12 @@ class AdversarialPane(ResultsOrder):
     def _models(self) -> tuple[str, str]:
         return self.controls.target, self.controls.other
 
-    def _stream(self, method: str, **params: object):
-        return self.workbench.session.stream(method, **params)
-
     def recoloured(self) -> None:
         self._tell_results()
         self.verdict.set_labels(self._labels)
         self._probing.ask_soon()
 
     # What the app and other panes ask
-
-    def shown(self) -> None:
-        self.controls.refresh_targets()
-        focused = self.screen.focused
-        if focused is None or self not in focused.ancestors_with_self:
-            self.focus_on(self.table)
 
     def receive(self, message: PaneMessage) -> None:
         if isinstance(message, ProbeText):
@@ -206,55 +165,12 @@ class AdversarialPane(ResultsOrder):
         self._probing.ask_soon()
         if self.attacking:
             return  # the results that stream in belong to the model the attack began with
-        self._labels = labels_of(self.workbench.runs_root, target)
-        stored = stored_attacks(self.workbench.runs_root, target)
-        if stored:
-            self._load(stored[0])
-        else:
-            self._name = ""
-            self._warn(())
-            self.table.reset(self._labels)
-            self._tell_results()
+        self._load_newest()
 
     def on_attack_controls_other_chosen(self) -> None:
         self.probe.set_target("b", self.controls.other)
         self._probing.ask_soon()
         self._explaining.explain(self.verdict.result)
-
-    def action_stored(self) -> None:
-        """The next older stored attack on A; after the oldest, the newest again."""
-        if self.attacking:
-            self.notify("An attack is running; x stops it.", markup=False)
-            return
-        stored = stored_attacks(self.workbench.runs_root, self.controls.target)
-        if not stored:
-            self.notify(f"{visible(self.controls.target)} has no stored attack.", markup=False)
-            return
-        here = stored.index(self._stored) if self._stored is not None and self._stored in stored else -1
-        self._load(stored[(here + 1) % len(stored)])
-
-    def _load(self, stored: StoredAttack) -> None:
-        self._stored = stored
-        self._labels = stored_labels(stored) or self._labels
-        self._name = f"{clip(stored.name, 32)} on {clip(self.controls.target, 32)}, stored"
-        self._warn(stored_warnings(stored))
-        self.table.reset(self._labels, load_results(stored))
-        self._tell_results()
-        if not self._labels:
-            self.run_worker(self._learn_labels(self.controls.target), group="labels", exclusive=True)
-
-    async def _learn_labels(self, target: str) -> None:
-        try:
-            labels = await self.asking.labels(target)
-        except AatError:
-            return  # results are shown with class numbers; an attack or a probe says what is wrong
-        if target == self.controls.target:
-            self._set_labels(labels)
-
-    def _set_labels(self, labels: list[str]) -> None:
-        self._labels = labels
-        self.table.set_labels(labels)
-        self.verdict.set_labels(labels)
 
     # Attack
 
@@ -276,10 +192,7 @@ class AdversarialPane(ResultsOrder):
             self.notify("This model has no texts of its own: choose data to attack it on.", markup=False)
             self.controls.focus_data()
             return
-        self._stored = None
-        self._name = f"{params['recipe']} on {clip(target, 32)}"
-        self._warn(())
-        self.table.reset(self._labels)
+        self._begin(f"{params['recipe']} on {clip(target, 32)}")
         self.focus_on(self.table)
         params["save"] = target != TINY
         self._attacks.start(target, params)
@@ -294,10 +207,10 @@ class AdversarialPane(ResultsOrder):
     def _attack_ended(self, count: AttackCount, problem: str) -> None:
         self._warn(count.warnings)
         if problem:
-            self._name += f": {clip(problem, 300)}"
+            self._results_name += f": {clip(problem, 300)}"
             self.notify(visible(problem), title="The attack ended", severity="error", markup=False)
         elif count.total and count.done < count.total:
-            self._name += f", stopped at {count.done} of {count.total}"
+            self._results_name += f", stopped at {count.done} of {count.total}"
         self.call_later(self.refresh_bindings)  # the worker ends after this
         self._tell_results()
 
@@ -314,14 +227,8 @@ class AdversarialPane(ResultsOrder):
         if self._attacks.count is not None:
             line.update(attack_line(self._attacks.count, self.size.width - 2, colours))
         else:
-            line.update(summary_line(self._name, self.table.results, colours))
+            line.update(summary_line(self._results_name, self.table.results, colours))
         self.tell_frame()
-
-    def _warn(self, warnings: Sequence[str]) -> None:
-        """Say above the results what makes their figures doubtful."""
-        line = self.query_one("#remarks", Static)
-        line.display = bool(warnings)
-        line.update(visible("\n".join(f"! {warning}" for warning in warnings), lines=True))
 
     def on_results_table_highlighted(self, event: ResultsTable.Highlighted) -> None:
         event.stop()
@@ -380,7 +287,7 @@ class AdversarialPane(ResultsOrder):
 
     def action_export(self) -> None:
         """Write what the table shows to a file."""
-        name = file_name(self._name.partition(",")[0].replace(" on ", "-"))
+        name = file_name(self._results_name.partition(",")[0].replace(" on ", "-"))
         self.run_worker(self._taking.export(self.table.shown, self._labels, name), group="asking")
 
     def on_probe_panel_keep(self, event: ProbePanel.Keep) -> None:
@@ -428,7 +335,3 @@ class AdversarialPane(ResultsOrder):
         self.verdict.show(result, labels, "your text")
         self._title_verdict(result)
         self._explaining.explain(result)
-
-    def action_target(self) -> None:
-        """Choose model A."""
-        self.controls.focus_target()

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from textual.timer import Timer
-from textual.widget import Widget
 from textual.worker import Worker
 
 from aat_datasets.errors import AatError
 from aat_models.events import AttackResult
 
-from ..asking import Asking, AttackCount, told
+from ..asking import AttackCount, told
+from ..asking_pane import AskingPane
 
 __all__ = ["Attacking"]
 
@@ -21,10 +21,10 @@ REDRAW = 0.1  # seconds between two hand-overs: ten a second at most
 
 
 class Attacking:
-    """Runs one attack at a time for the widget that owns it.
+    """Runs one attack at a time for the pane that owns it.
 
     Args:
-        owner: the widget whose timer and worker these are.
+        owner: the pane whose timer and worker these are.
         labels: called with the target's class names, once the engine has told them.
         found: called with the results since the last time; often none, but the clock has moved.
         ended: called with the count and what went wrong, or nothing.
@@ -32,16 +32,12 @@ class Attacking:
 
     def __init__(
         self,
-        owner: Widget,
-        asking: Callable[[], Asking],
-        stream: Callable[..., Any],
+        owner: AskingPane,
         labels: Callable[[list[str]], None],
         found: Callable[[Sequence[AttackResult]], None],
         ended: Callable[[AttackCount, str], None],
     ) -> None:
         self._owner = owner
-        self._asking = asking
-        self._stream = stream
         self._labels = labels
         self._found = found
         self._ended = ended
@@ -67,8 +63,8 @@ class Attacking:
     async def _run(self, count: AttackCount, params: dict[str, Any]) -> None:
         problem = ""
         try:
-            self._labels(await self._asking().labels(count.target))
-            stream = self._stream("attack", target=count.target, **params)
+            self._labels(await self._owner.asking.labels(count.target))
+            stream = self._owner.stream("attack", target=count.target, **params)
             try:
                 async for event in stream:
                     count.take(event)

@@ -3,14 +3,11 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
-
-from textual.widget import Widget
 
 from aat_datasets.errors import AatError
 
-from ..asking import Asking
+from ..asking_pane import AskingPane
 from ..overlays import Ask
 from ..widgets.controls import AttackControls
 
@@ -18,25 +15,21 @@ __all__ = ["Choosing"]
 
 
 class Choosing:
-    """Fills an ``AttackControls`` for the widget that owns it; the coroutines are its workers."""
+    """Fills an ``AttackControls`` for the pane that owns it; the coroutines are its workers."""
 
     def __init__(
         self,
-        owner: Widget,
+        owner: AskingPane,
         controls: AttackControls,
-        asking: Callable[[], Asking],
-        datasets: Callable[[], Awaitable[list[str]]],
     ) -> None:
         self._owner = owner
         self._controls = controls
-        self._asking = asking
-        self._datasets = datasets
 
     async def learn(self) -> None:
         """Ask what there is. The engine that tells the recipes is warm when the first attack comes."""
         try:
-            self._controls.set_datasets(await self._datasets())
-            recipes = await self._asking().recipes()
+            self._controls.set_datasets(await self._owner.workbench.dataset_names())
+            recipes = await self._owner.asking.recipes()
         except AatError:
             return  # an attack says what is wrong; until then there is the plainest recipe to choose
         self._controls.set_recipes(

@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Callable
 
 from rich.text import Text
-from textual.widget import Widget
 
 from aat_datasets.errors import AatError
 from aat_models.events import AttackResult
 from aat_workbench.terminal import visible
 
-from ..asking import Asking, told
+from ..asking import told
+from ..asking_pane import AskingPane
 from ..widgets.bars import decimal
 from ..widgets.painted import clip
 from ..widgets.results import label_name
@@ -26,7 +26,7 @@ REST = 0.08  # seconds the cursor must rest before the engine is asked
 
 
 class Explaining:
-    """Fills in a ``Verdict`` for the widget that owns it; what comes too late is dropped.
+    """Fills in a ``Verdict`` for the pane that owns it; what comes too late is dropped.
 
     ``models`` gives the targets A, which is asked, and B, which has its own answer; B is empty where there is none.
     ``by`` is the method of the salience.
@@ -34,14 +34,12 @@ class Explaining:
 
     def __init__(
         self,
-        owner: Widget,
+        owner: AskingPane,
         verdict: Verdict,
-        asking: Callable[[], Asking],
         models: Callable[[], tuple[str, str]],
     ) -> None:
         self._owner = owner
         self._verdict = verdict
-        self._asking = asking
         self._models = models
         self.by = "gradient"
 
@@ -81,7 +79,7 @@ class Explaining:
 
     async def _answer_varied(self, result: AttackResult, variation: Variation, target: str) -> None:
         await asyncio.sleep(REST)
-        answer = await self._asking().answer(target, varied_text(result, variation), self.by)
+        answer = await self._owner.asking.answer(target, varied_text(result, variation), self.by)
         if self._verdict.result is not result:
             return
         if answer.error:
@@ -97,8 +95,8 @@ class Explaining:
                     Salience(note="what is written was attacked, not a label: no salience"), Salience()
                 )
             return
-        before = await self._asking().salience(target, result.text, self.by)
-        after = await self._asking().salience(target, result.adversarial, self.by) if result.edits else Salience()
+        before = await self._owner.asking.salience(target, result.text, self.by)
+        after = await self._owner.asking.salience(target, result.adversarial, self.by) if result.edits else Salience()
         if self._verdict.result is result:
             self._verdict.set_salience(before, after)
         if other and result.edits:
@@ -109,8 +107,8 @@ class Explaining:
     async def _opinion(self, other: str, result: AttackResult) -> Text:
         """What the other model makes of the same edit."""
         try:
-            labels = await self._asking().labels(other)
-            before, after = await self._asking().predictions(other, [result.text, result.adversarial])
+            labels = await self._owner.asking.labels(other)
+            before, after = await self._owner.asking.predictions(other, [result.text, result.adversarial])
         except AatError as error:
             return Text(f"B {clip(other, 32)}: {visible(told(error))}")
         was, now = (max(range(len(p)), key=p.__getitem__) for p in (before, after))

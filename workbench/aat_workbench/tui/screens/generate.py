@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import ClassVar
 
 from rich.text import Text
@@ -16,9 +15,10 @@ from textual.widgets import Input, Static
 from aat_datasets.errors import AatError
 from aat_workbench.terminal import visible
 
-from ..asking import Asking, told
+from ..asking import told
+from ..asking_pane import AskingPane
 from ..messages import GenerateFrom, PaneMessage, ProbeText
-from ..pane import Pane, PaneCommand
+from ..pane import PaneCommand
 from ..widgets.bars import ProbabilityBars, decimal
 from ..widgets.entry import TextInput
 from ..widgets.heat import TokenFlow
@@ -38,7 +38,7 @@ EMPTY = "Type a prompt below; enter sends it to model A, and to B where one is c
 NO_TOKENS = "The tokens of a reply stand here, each with its probability."
 
 
-class GeneratePane(Pane):
+class GeneratePane(AskingPane):
     """Sampling controls, transcript, the tokens of one reply, the prompt."""
 
     ABOUT = (
@@ -124,7 +124,7 @@ class GeneratePane(Pane):
         self.query_one("#latent-box").border_subtitle = Text(" ← → along the way · enter in 'to' walks there ")
         self.query_one("#prompt-box").border_title = Text(" Prompt ")
         self._latent = LatentLooking(self, self.query_one(LatentBox))
-        self._writing = Writing(self, lambda: self.asking, self._drawn)
+        self._writing = Writing(self, self._drawn)
 
     def on_resize(self) -> None:
         self.set_class(self.size.width >= 160, "-wide")
@@ -151,9 +151,9 @@ class GeneratePane(Pane):
     def system(self) -> TextInput:
         return self.query_one("#system", TextInput)
 
-    @cached_property
-    def asking(self) -> Asking:
-        return Asking(self.workbench.session)
+    @property
+    def resting(self) -> PromptInput:
+        return self.prompt
 
     @property
     def writing(self) -> bool:
@@ -161,12 +161,6 @@ class GeneratePane(Pane):
         return self._writing is not None and bool(self._writing.live)
 
     # What the app and other panes ask
-
-    def shown(self) -> None:
-        self.controls.refresh_targets()
-        focused = self.screen.focused
-        if focused is None or self not in focused.ancestors_with_self:
-            self.focus_on(self.prompt)
 
     def receive(self, message: PaneMessage) -> None:
         if isinstance(message, GenerateFrom):
@@ -342,10 +336,6 @@ class GeneratePane(Pane):
             self.run_worker(self._taking.export_transcript(self.transcript.turns), group="asking")
         else:
             self.notify("There is nothing to export yet.", markup=False)
-
-    def action_target(self) -> None:
-        """Choose model A."""
-        self.controls.focus_target()
 
     def action_probe(self) -> None:
         """Put the reply whose tokens are shown into the probe."""

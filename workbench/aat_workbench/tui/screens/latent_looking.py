@@ -12,7 +12,7 @@ from ..asking import told
 from ..widgets.latent import LatentBox
 
 if TYPE_CHECKING:
-    from ..pane import Pane
+    from ..asking_pane import AskingPane
 
 __all__ = ["LatentLooking"]
 
@@ -23,7 +23,7 @@ LENGTHS = [step / 4 for step in range(-4, 13)]
 class LatentLooking:
     """Fills the ``LatentBox`` of the pane that owns it."""
 
-    def __init__(self, owner: Pane, box: LatentBox) -> None:
+    def __init__(self, owner: AskingPane, box: LatentBox) -> None:
         self._owner = owner
         self._box = box
 
@@ -38,7 +38,7 @@ class LatentLooking:
 
     async def _one(self, side: str, target: str, text: str, other: str) -> None:
         params: dict[str, Any] = {"text": text, "other": other, "places": PLACES, "lengths": LENGTHS}
-        stream = self._owner.workbench.session.stream("latent", target=target, **params)
+        stream = self._owner.stream("latent", target=target, **params)
         try:
             async for event in stream:
                 self._tell(side, event)

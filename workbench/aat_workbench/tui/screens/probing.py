@@ -5,17 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from rich.text import Text
 from textual.timer import Timer
-from textual.widget import Widget
 
 from aat_datasets.errors import AatError
 from aat_models.events import AttackResult
 from aat_workbench.terminal import visible
 
-from ..asking import Asking, told
+from ..asking import told
+from ..asking_pane import AskingPane
 from ..themes import plain
 from ..widgets.bars import decimal
 from ..widgets.probe import Answer, ProbePanel
@@ -29,10 +28,10 @@ BREAK_BUDGET = 0.5  # share of the words the quick attack on a typed text may ch
 
 
 class Probing:
-    """Drives a ``ProbePanel`` for the widget that owns it.
+    """Drives a ``ProbePanel`` for the pane that owns it.
 
     Args:
-        owner: the widget whose timers and workers these are.
+        owner: the pane whose timers and workers these are.
         models: the targets of sides A and B; B is empty where there is none.
         by: the method of the salience.
         found: called with an attack's result on the typed text and the class names.
@@ -40,20 +39,16 @@ class Probing:
 
     def __init__(
         self,
-        owner: Widget,
+        owner: AskingPane,
         panel: ProbePanel,
-        asking: Callable[[], Asking],
         models: Callable[[], tuple[str, str]],
         by: Callable[[], str],
-        stream: Callable[..., Any],
         found: Callable[[AttackResult, list[str]], None],
     ) -> None:
         self._owner = owner
         self._panel = panel
-        self._asking = asking
         self._models = models
         self._by = by
-        self._stream = stream
         self._found = found
         self._rest: Timer | None = None
         self.answers: dict[str, Answer] = {}  # by side: what was answered last
@@ -83,7 +78,7 @@ class Probing:
     async def _answer(self, side: str, target: str, text: str, asked: int) -> None:
         waiting = self._owner.set_timer(PATIENCE, partial(self._panel.wait, side))
         try:
-            answer = await self._asking().answer(target, text, self._by())
+            answer = await self._owner.asking.answer(target, text, self._by())
         finally:
             waiting.stop()
         if asked == self._asked:
@@ -98,10 +93,10 @@ class Probing:
     async def _break(self, target: str, text: str) -> None:
         result: AttackResult | None = None
         try:
-            labels = await self._asking().labels(target)
-            (probabilities,) = await self._asking().predictions(target, [text])
+            labels = await self._owner.asking.labels(target)
+            (probabilities,) = await self._owner.asking.predictions(target, [text])
             label = max(range(len(probabilities)), key=lambda c: probabilities[c])
-            stream = self._stream(
+            stream = self._owner.stream(
                 "attack",
                 target=target,
                 recipe="greedy",

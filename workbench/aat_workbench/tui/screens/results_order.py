@@ -11,7 +11,8 @@ from textual.widgets import Input
 
 from aat_workbench.outcome import reducing
 
-from ..pane import Pane, PaneCommand
+from ..asking_pane import AskingPane
+from ..pane import PaneCommand
 from ..widgets.finding import FindLine
 from ..widgets.painted import clip
 from ..widgets.results import FILTERS, SORTS, STATUS, ResultsTable, label_name
@@ -20,7 +21,7 @@ from .progress import counts_line
 __all__ = ["ResultsOrder"]
 
 
-class ResultsOrder(Pane):
+class ResultsOrder(AskingPane):
     """A pane with one table of results in a ``#results-box``, and a ``#find`` line above it."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from aat_datasets.errors import AatError
 from aat_models.events import Event, Notice, Token
 
-from ..asking import Asking, told
+from ..asking import told
 from ..widgets.replies import Reply
 
 if TYPE_CHECKING:
-    from ..pane import Pane
+    from ..asking_pane import AskingPane
 
 __all__ = ["Writing"]
 
@@ -28,9 +28,8 @@ class Writing:
         drawn: called with a reply that has grown or ended, a few times a second.
     """
 
-    def __init__(self, owner: Pane, asking: Callable[[], Asking], drawn: Callable[[Reply], None]) -> None:
+    def __init__(self, owner: AskingPane, drawn: Callable[[Reply], None]) -> None:
         self._owner = owner
-        self._asking = asking
         self._drawn = drawn
         self.live: list[Reply] = []
         self._grown: list[Reply] = []
@@ -57,7 +56,7 @@ class Writing:
     async def _write(self, reply: Reply, params: dict[str, Any], history: list[str], system: str) -> None:
         ended = "stopped"
         try:
-            loaded = await self._asking().load(reply.target)
+            loaded = await self._owner.asking.load(reply.target)
             if history and not loaded.get("remembers"):
                 history = []
                 reply.settings += ", reads this turn alone"
@@ -83,9 +82,7 @@ class Writing:
                 self._ended(reply)
 
     async def _stream(self, reply: Reply, params: dict[str, Any], history: list[str]) -> None:
-        stream = self._owner.workbench.session.stream(
-            "generate", target=reply.target, prompt=reply.prompt, history=history, **params
-        )
+        stream = self._owner.stream("generate", target=reply.target, prompt=reply.prompt, history=history, **params)
         try:
             async for event in stream:
                 self._take(reply, event)
