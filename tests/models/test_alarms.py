@@ -28,11 +28,11 @@ def masked() -> Training:
     training = Training(config(**STILL, adversary__name="hotflip", model__characters=False), data())
     teacher = Training(config(train__lr=0.02, train__epochs=3.0, model__characters=False), data())
     list(teacher.events())
-    training.model.load_state_dict(teacher.average)
+    training.model.load_state_dict(teacher.average.weights)
     with torch.no_grad():
         training.model.head.weight *= 1e4
         training.model.head.bias *= 1e4
-    training.average = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
+    training.average.weights = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
     return training
 
 
@@ -59,7 +59,7 @@ def test_a_model_with_one_answer_has_collapsed() -> None:
     training = Training(config(**STILL), data())
     with torch.no_grad():
         training.model.head.bias[0] = 100.0
-    training.average = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
+    training.average.weights = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
     (warning,) = warnings(training)
     assert warning.message.startswith("collapse: all 60 dev texts are answered bad")
 
@@ -87,7 +87,7 @@ def test_a_warning_is_not_said_again_after_an_interruption(tmp_path: Path) -> No
     training = Training(chosen, data())
     with torch.no_grad():
         training.model.head.bias[0] = 100.0
-    training.average = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
+    training.average.weights = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
     said = False
     for event in training.events():
         said = said or (isinstance(event, Notice) and event.message.startswith("collapse"))

@@ -80,7 +80,7 @@ def test_it_learns_and_resumes_to_the_bit(data, tmp_path: Path) -> None:  # type
     drive(again, tmp_path / "again")
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(again.model.state_dict()[name], tensor), name
-        assert torch.equal(again.average[name], whole.average[name]), name
+        assert torch.equal(again.average.weights[name], whole.average.weights[name]), name
 
 
 def test_noise_moves_the_token_vectors_by_the_length_that_was_asked_for() -> None:

@@ -204,7 +204,7 @@ def test_weights_that_overflow_between_two_batches_are_met_in_the_evaluation() -
     events = training.events()
     next(events)
     with torch.no_grad():
-        training.average["head.weight"][0, 0] = torch.nan
+        training.average.weights["head.weight"][0, 0] = torch.nan
     with pytest.raises(NotFiniteError, match="step 1: loss on dev is not a finite number") as caught:
         list(events)
     assert (caught.value.batch["step"], len(caught.value.batch["examples"])) == (1, 16)
