@@ -28,6 +28,7 @@ class AddReport(msgspec.Struct, kw_only=True):
     rows: int
     splits: dict[str, int]
     labels: list[str]
+    language: str
     columns: Columns
     rejected: list[Reject]
     rejected_total: int
@@ -49,7 +50,7 @@ def add(
     allow_rejects: bool = False,
     replace: bool = False,
     title: str = "",
-    language: str = "en",
+    language: str | None = None,
     progress: Progress | None = None,
 ) -> AddReport:
     """Ingest files of one kind as the dataset ``name`` and write its card.
@@ -61,6 +62,7 @@ def add(
         splits: split → file, where the names do not say it.
         encoding: of the files; guessed as UTF-8 or, by its mark, UTF-16.
         seed: of the derived dev and test splits.
+        language: its code; guessed where None: ``zh`` by its characters, else ``en``.
 
     Raises DataError for a name that is taken or not allowed, an unknown kind of file, a column that is not there, or
     more than 5 % rejected lines without ``allow_rejects``.
@@ -75,7 +77,7 @@ def add(
     for _, path in placed[1:]:
         _same_kind(path, placed[0][1], found.reader)
     located = _located(placed, found, alone=len(placed) == 1 and not splits)
-    card = _card(name, title, language, found, [file for file, _ in located], seed)
+    card = _card(name, title, language or found.language, found, [file for file, _ in located], seed)
     meta, rejects = ingest(
         card, located, found.reader, data_root() / name, allow_rejects=allow_rejects, progress=progress
     )
@@ -85,6 +87,7 @@ def add(
         rows=sum(meta.splits.values()),
         splits=meta.splits,
         labels=meta.labels,
+        language=card.language,
         columns=card.columns,
         rejected=rejects,
         rejected_total=meta.rejected,

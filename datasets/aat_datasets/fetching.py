@@ -79,7 +79,8 @@ def _from_hub(name: str, place: hub.Place, chosen: dict[str, str | None], seed: 
     sources.download(card, progress)
     first = next((file for file in files if file.split == "train"), files[0])
     path = sources.raw_path(source, first)
-    card.columns = guess(path, text=chosen["text"], label=chosen["label"], target=chosen["target"]).columns
+    found_in = guess(path, text=chosen["text"], label=chosen["label"], target=chosen["target"])
+    card.columns, card.language = found_in.columns, found_in.language
     card.task = _task(card.columns)
     card.labels, card.label_values = _class_names(path, card.columns.label)
     return card

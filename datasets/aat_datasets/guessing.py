@@ -30,6 +30,7 @@ _TARGET = ("target", "reply", "response", "answer", "summary", "translation", "o
 _SPLITS = {"train": "train", "training": "train", "dev": "dev", "valid": "dev", "validation": "dev", "val": "dev",
            "test": "test", "testing": "test"}  # fmt: skip
 _SAMPLE = 2000  # rows a guess looks at
+_LETTERS = 200  # of each of them, where the language is asked
 _READ = 40_000  # rows among which they are
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
 _MANY = 400  # a guessed label column has at most this many distinct values in the sample
@@ -39,13 +40,15 @@ class Guess(msgspec.Struct, kw_only=True):
     """Columns and reader settings found by looking at a file.
 
     ``known``: all its columns. ``members``: the keys of a JSON document under which its records are, and the splits they
-    name (none: empty), train first; of another file empty.
+    name (none: empty), train first; of another file empty. ``language``: ``zh`` where most letters of its texts are Chinese
+    characters, else ``en``.
     """
 
     reader: Reader
     columns: Columns
     known: list[str]
     members: dict[str, str]
+    language: str
 
 
 def guess(
@@ -103,7 +106,15 @@ def guess(
     columns = Columns(text=[text], label=label or "", target=target or "")
     if reader.turns:
         columns.history, columns.dialogue = HISTORY, DIALOGUE
-    return Guess(reader=reader, columns=columns, known=known, members=found)
+    return Guess(reader=reader, columns=columns, known=known, members=found, language=_language(sample.get(text, [])))
+
+
+def _language(texts: list[str]) -> str:
+    """Of the two that there is preprocessing for; Japanese, whose syllables stand among Chinese characters, is neither."""
+    letters = [letter for text in texts for letter in text[:_LETTERS] if letter.isalpha()]
+    chinese = sum("\u3400" <= letter <= "\u9fff" for letter in letters)
+    japanese = sum("\u3040" <= letter <= "\u30ff" for letter in letters)
+    return "zh" if 2 * chinese > len(letters) and 20 * japanese < chinese else "en"
 
 
 def split_named(name: str) -> str | None:

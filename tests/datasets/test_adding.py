@@ -45,6 +45,24 @@ def test_semicolons(tmp_path: Path) -> None:
     assert guess(path).reader.delimiter == ";"
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("This is an English sentence, 123", "en"),
+        ("这家店的菜好吃，服务热情", "zh"),
+        ("iPhone 手机的屏幕很好，电池也不错", "zh"),
+        ("They wrote 北京 and 上海 on the map of the city", "en"),
+        ("この店の料理はとても美味しいです", "en"),
+        ("12345 !?", "en"),
+    ],
+)
+def test_the_language_is_told_by_the_characters(data_home: Path, tmp_path: Path, text: str, language: str) -> None:
+    path = write(tmp_path / "x.csv", [["text", "label"], *([f"{text} {i}", "ab"[i % 2]] for i in range(40))], "\t")
+    path = path.rename(path.with_suffix(".tsv"))
+    assert add("told", [path]).language == catalog.describe("told").language == language
+    assert add("given", [path], language="xx").language == "xx"
+
+
 def test_add_derives_splits_and_writes_a_card(data_home: Path, tmp_path: Path) -> None:
     path = tmp_path / "all.jsonl"
     path.write_text(

@@ -45,8 +45,10 @@ def test_raw_files(mirror: Path, tmp_path: Path, name: str) -> None:
     if path.suffixes[-2:-1] == [".en"]:  # a language is no kind of file: it has to be renamed to be read
         path = tmp_path / "train.txt.gz"
         path.write_bytes((mirror / name).read_bytes())
-    found = guess(path).columns
+    guessed = guess(path)
+    found = guessed.columns
     assert (found.text, found.label, found.target) == ([EXPECTED[name][0]], *EXPECTED[name][1:])
+    assert guessed.language == ("zh" if any(word in name for word in ("zh-cn", "chnsenticorp", "thucnews")) else "en")
 
 
 def rows_of(name: str) -> tuple[list[str], list[list[str]]]:

@@ -268,7 +268,7 @@ def test_e_replies_are_written_spoilt_and_hardened(place: Path, command: Command
 @pytest.mark.skipif(importlib.util.find_spec("jieba") is None, reason="needs the extra zh")
 def test_f_chinese_reviews(place: Path, command: Command) -> None:
     reviews(place / "reviews.csv", GOOD_ZH, BAD_ZH, "这家店的菜{0}，服务{1}，我们坐在{2}号桌")
-    command("data", "add", "dianping", "reviews.csv", "--language", "zh", "--quiet")
+    command("data", "add", "dianping", "reviews.csv", "--quiet")
     assert "好吃" in command("data", "show", "dianping", "--contains", "好吃").out
     command("train", "--dataset", "dianping", "--run", "clean", "--epochs", "3", *SMALL, "--quiet")
     command(

@@ -155,7 +155,9 @@ def add(
         bool | None, typer.Option("--header/--no-header", help="whether CSV and TSV name columns")
     ] = None,
     title: Annotated[str, typer.Option("--title", help="what lists show")] = "",
-    language: Annotated[str, typer.Option("--language", help="language code")] = "en",
+    language: Annotated[
+        str | None, typer.Option("--language", help="language code; zh is told by its characters, else en")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="of the dev and test splits that are made")] = 0,
     allow_rejects: Annotated[
         bool, typer.Option("--allow-rejects", help="go on where more than 5 % of the lines are rejected")
@@ -256,7 +258,7 @@ def _short(text: str) -> str:
 def _print_report(report: AddReport, quiet: bool) -> None:
     columns = ", ".join(f"{role}: {column}" for role, column in _roles(report))
     print_line(f"{report.name}: {report.rows:,} rows, {sizes(report.splits)}")
-    say(f"columns: {columns}", quiet=quiet)
+    say(f"columns: {columns}; language: {report.language}", quiet=quiet)
     if report.labels:
         shown = ", ".join(report.labels[:20]) + (" …" if len(report.labels) > 20 else "")
         say(f"{len(report.labels)} labels: {shown}", quiet=quiet)

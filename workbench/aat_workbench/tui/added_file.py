@@ -42,10 +42,12 @@ class Look(msgspec.Struct, frozen=True):
     wrong: int
     format: str
     splits: list[str]  # that the file holds by itself
+    language: str
 
     def labels_told(self) -> str:
         """The labels of the first rows with how often they occur, in a line."""
         told = f"{self.format} · {len(self.known)} column{'' if len(self.known) == 1 else 's'}"
+        told += " · Chinese" if self.language == "zh" else ""
         if self.wrong:
             told += f" · {self.wrong} of the first {grouped(self.seen)} lines look wrong"
         if not self.columns.label or self.columns.label not in self.known:
@@ -127,6 +129,7 @@ def look_at(path: Path, chosen: Selected | None = None) -> Look:
         bad,
         found.reader.format,
         list(dict.fromkeys(filter(None, found.members.values()))),
+        found.language,
     )
 
 
