@@ -21,6 +21,7 @@ from aat_workbench.tui.app import WorkbenchApp
 from aat_workbench.tui.messages import AttackTarget, GenerateFrom, PaneMessage
 from aat_workbench.tui.new_run import NewRun, form_config
 from aat_workbench.tui.overlays import Confirm
+from aat_workbench.tui.run_tables import LOG_MARGIN
 from aat_workbench.tui.run_view import RunView, duration, refresh
 from aat_workbench.tui.screens.training import TrainingPane
 from aat_workbench.tui.widgets.charts import charts_of
@@ -110,6 +111,26 @@ def test_rare_charts_are_there_for_runs_that_have_their_figures() -> None:
     assert plain == {kind.title for kind in charts_of([Run("a", {"loss": None})])}
     more = {kind.title for kind in charts_of([Run("a", {"loss": None}), Run("b", {"beta": None})])}
     assert more - plain == {"β: weight of the adversarial loss"}
+
+
+@pytest.mark.parametrize("size", [(80, 24), SIZE, (200, 50)])
+async def test_lines_of_log_and_config_take_the_width_there_is(runs: Path, size: tuple[int, int]) -> None:
+    """Narrow, the log has all of it, and the config where it is asked for; whichever way the terminal came to its size."""
+    said = "this line is said by a run and folds where its box ends and no sooner " * 3
+    folder = RunFolder(runs / "sst2-bilstm-aat-1")
+    with folder.events_path.open("ab") as file:
+        file.write(events.encode(Notice(time=1e9, message=said)) + b"\n")
+    app = app_on(runs)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        for asked in (size, (110, 40), (80, 24), size):
+            await pilot.resize_terminal(*asked)
+            log = app.query_one("#log", VirtualTable)
+            room = log.size.width - LOG_MARGIN
+            longest = next(said[:n] for n in range(room, 0, -1) if said[n] == " ")
+            await sees(pilot, longest)
+        if size[0] < 110:
+            await pilot.press("c")
+            await sees(pilot, "adversary.name", "aat")
 
 
 async def test_the_log_says_why_a_run_failed(runs: Path) -> None:

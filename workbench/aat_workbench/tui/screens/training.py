@@ -168,7 +168,8 @@ class TrainingPane(RunControl, can_focus=False):
         charts = self.query_one(RunCharts)
         charts.give_slots(shown)
         seen = [(v.name, v.changed, self._places.get(v.name)) for v in self._ordered]
-        key = (seen, [v.name for v in shown], tuple(self._pinned), self.size)
+        widths = [self.query_one(id, VirtualTable).size.width for id in ("#log", "#config")]
+        key = (seen, [v.name for v in shown], tuple(self._pinned), self.size, widths)
         if key == self._drawn and not force:
             return
         self._drawn = key
@@ -226,6 +227,7 @@ class TrainingPane(RunControl, can_focus=False):
         self.set_class(height < 18, "-tiny")
         self.set_class(width >= 160 and height >= 40, "-large")
         self._draw(force=True)
+        self.call_after_refresh(self._draw)  # log and config are folded to widths they have by then
 
     def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
         if message.table.id == "runs":
@@ -294,6 +296,7 @@ class TrainingPane(RunControl, can_focus=False):
 
     def action_config(self) -> None:
         self.toggle_class("-config")
+        self.call_after_refresh(self._draw)
 
     def action_zoom(self) -> None:
         if self.screen.maximized is not None:
