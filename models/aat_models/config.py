@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import re
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -95,7 +97,8 @@ def identity(config: Config) -> dict[str, Any]:
     return tree
 
 
-def keys() -> dict[str, tuple[str, Any, str]]:
+@cache
+def keys() -> Mapping[str, tuple[str, Any, str]]:
     """Every dotted key → (type as a word, default, help)."""
     found: dict[str, tuple[str, Any, str]] = {}
 

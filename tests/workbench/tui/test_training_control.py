@@ -60,6 +60,17 @@ async def test_settings_are_changed_in_a_form_with_their_values_now(runs: Path) 
         await sees(pilot, "sst2-bilstm-none-1 is done")
 
 
+@pytest.mark.parametrize("size", [(80, 24), SIZE])
+async def test_the_form_says_all_of_what_a_value_is(runs: Path, size: tuple[int, int]) -> None:
+    """Where the line of the value has no room for it, below them."""
+    app = app_on(runs)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.press("e")
+        await sees(pilot, "train.lr: peak learning rate", "recorded, and kept on resuming")
+        await pilot.press("tab")
+        await sees(pilot, "adversary.beta: weight of", "aat .75, ascc 4, trades 6, else 1")
+
+
 async def test_a_change_is_in_the_log_the_config_and_the_charts(runs: Path) -> None:
     app = app_on(runs)
     folder = RunFolder(runs / NAME)

@@ -7,6 +7,7 @@ import contextlib
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -36,6 +37,11 @@ def config_now(view: RunView) -> Config:
     return config
 
 
+def _id(key: str) -> str:
+    """Of the line for a key."""
+    return "live-" + key.replace(".", "-")
+
+
 class LiveForm(ModalScreen[list[str] | None]):
     """Ends with ``KEY=VALUE`` of every value that was changed, or ``None`` where it was left.
 
@@ -50,12 +56,13 @@ class LiveForm(ModalScreen[list[str] | None]):
         width: 92; max-width: 96%; height: auto; max-height: 96%; padding: 1 2; background: $surface;
         border: round $border; border-title-color: $foreground; border-subtitle-color: $muted;
     }
-    LiveForm VerticalScroll { height: auto; max-height: 62vh; }
+    LiveForm VerticalScroll { height: auto; max-height: 50vh; }
     LiveForm Horizontal { height: 1; width: 1fr; }
     LiveForm .label { width: 12; color: $muted; }
     LiveForm .hint { width: 1fr; color: $faint; padding-left: 1; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     LiveForm Input { width: 18; height: 1; border: none; padding: 0 1; background: $panel; }
     LiveForm Input:focus { border: none; background: $block-cursor-blurred-background; }
+    LiveForm #about { height: auto; max-height: 2; margin-top: 1; width: 1fr; color: $muted; }
     LiveForm #verdict { height: 2; margin-top: 1; width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -70,9 +77,11 @@ class LiveForm(ModalScreen[list[str] | None]):
         self._title = visible(name)
         self._config = config
         self._keys = live.keys(config)
+        self._before = {key: live.written(live.value_of(config, key)) for key in self._keys}
+        known = configs.keys()
+        self._hints = {key: known[key][2] for key in self._keys}
 
     def compose(self) -> ComposeResult:
-        known = configs.keys()
         with Vertical() as box:
             box.border_title = Content(f" Change {self._title} ")
             box.border_subtitle = " tab next · ^s change · esc leave "
@@ -80,9 +89,9 @@ class LiveForm(ModalScreen[list[str] | None]):
                 for key in self._keys:
                     with Horizontal():
                         yield Static(key.partition(".")[2], classes="label", markup=False)
-                        value = live.written(live.value_of(self._config, key))
-                        yield Entry(value, id="live-" + key.replace(".", "-"), select_on_focus=False)
-                        yield Static(known[key][2], classes="hint", markup=False)
+                        yield Entry(self._before[key], id=_id(key), select_on_focus=False)
+                        yield Static(self._hints[key], classes="hint", markup=False)
+            yield Static("", id="about", markup=False)
             yield Static("", id="verdict", markup=False)
 
     def on_mount(self) -> None:
@@ -93,18 +102,27 @@ class LiveForm(ModalScreen[list[str] | None]):
         changed: list[str] = []
         verdict = self.query_one("#verdict", Static)
         for key in self._keys:
-            typed = self.query_one("#live-" + key.replace(".", "-"), Input).value
+            typed = self.query_one(f"#{_id(key)}", Input).value
+            if typed == self._before[key]:
+                continue  # to check all of them at every key would have keys wait
             try:
                 change = live.change(self._config, f"{key}={typed}")[1]
             except AatError as error:
-                verdict.update(Text(f"✗ {visible(error.message)}", colour(self, "error")))
+                verdict.update(Text(f"✗ {visible(error.message)}", colour(self, "error")), layout=False)
                 return None
             if change.new != change.old:
                 changed.append(change.text)
         said = " · ".join(changed) if changed else "nothing is changed yet"
-        note = "holds from the next record on; it is recorded, and kept when the run is resumed"
-        verdict.update(Text(f"✓ {visible(said)}\n  {note}", colour(self, "foreground" if changed else "muted")))
+        note = "holds from the next record on; recorded, and kept on resuming"
+        verdict.update(
+            Text(f"✓ {visible(said)}\n  {note}", colour(self, "foreground" if changed else "muted")), layout=False
+        )
         return changed
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Say of the value that is typed in all that its line has no room for."""
+        key = next((key for key in self._keys if _id(key) == event.widget.id), "")
+        self.query_one("#about", Static).update(f"{key}: {self._hints[key]}" if key else "")
 
     def on_input_changed(self) -> None:
         self._judge()

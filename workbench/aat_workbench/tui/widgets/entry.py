@@ -15,7 +15,12 @@ LONGEST_EDITED = 4000
 
 
 class Entry(Input):
-    """An ``Input`` whose value holds nothing that a terminal would obey, hide or reorder: it becomes a glyph that is seen."""
+    """An ``Input`` whose value holds nothing that a terminal would obey, hide or reorder: it becomes a glyph that is seen.
+
+    Its width never follows from its value, so that a key has nothing laid out anew.
+    """
+
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0))
 
     def validate_value(self, value: str) -> str:
         return visible(value)
@@ -28,11 +33,8 @@ class Entry(Input):
 class TextInput(Entry):
     """An input line whose value comes from data or a paste: what is drawn is always visible text.
 
-    ``text`` is what was put in, control characters and all, until it is edited. Its width never follows from its text, so
-    that a key has nothing laid out anew.
+    ``text`` is what was put in, control characters and all, until it is edited.
     """
-
-    virtual_size: Reactive[Size] = Reactive(Size(0, 0))
 
     def __init__(self, *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(placeholder=placeholder, id=id, compact=True, select_on_focus=False)
