@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -46,6 +47,25 @@ async def test_every_pane_of_the_table_is_there(tmp_path: Path) -> None:
             pane = await app.open_pane(entry.name)
             assert isinstance(pane, Pane)
             assert pane.ABOUT
+
+
+async def test_what_is_waited_for_ends_before_the_widgets_do(tmp_path: Path) -> None:
+    """Else an answer that comes while the app ends finds no widgets, and its traceback lands on the terminal."""
+    app = WorkbenchApp(tmp_path, ClosedSession())  # pyright: ignore[reportArgumentType]
+    left: list[int] = []
+
+    async def wait_for_an_answer() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.append(len(app.query("DiffView > *")))
+
+    async with app.run_test(size=(120, 40)):
+        pane = await app.open_pane("adversarial")
+        pane.run_worker(wait_for_an_answer())
+        there = len(app.query("DiffView > *"))
+    assert left == [there]
+    assert there
 
 
 async def test_help_lists_the_panes_keys_and_closes(tmp_path: Path) -> None:

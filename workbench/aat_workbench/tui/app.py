@@ -310,6 +310,12 @@ class WorkbenchApp(App[None]):
     def _restarted(self) -> None:
         self.say("the engine was started again", "its process had ended", severity="warning")
 
+    async def _shutdown(self) -> None:
+        """Workers end first: an answer that comes while the widgets are taken away would find none to tell."""
+        self.workers.cancel_all()
+        await asyncio.sleep(0)
+        await super()._shutdown()
+
     async def on_unmount(self) -> None:
         if self.mirror is not None:
             from aat_workbench.runs import mount

@@ -42,15 +42,16 @@ def known_targets(root: Path, *, writers: bool = False) -> list[tuple[str, str]]
 
 
 class AttackControls(Horizontal):
-    """Models A and B, data, recipe, kind of edits, number of examples (0: all), budget; one line, or two.
+    """Models A and B, data, recipe, kind of edits, number of examples (0: all), budget; one to three lines.
 
     The goal of a model A that writes: its label, or what it writes.
     """
 
     DEFAULT_CSS = """
     AttackControls { height: auto; padding: 0 1; }
-    AttackControls > Horizontal { height: 1; width: auto; }
-    AttackControls.-narrow { layout: vertical; }
+    AttackControls Horizontal { height: 1; width: auto; }
+    AttackControls #how { height: auto; }
+    AttackControls.-narrow, AttackControls.-tight #how { layout: vertical; }
     AttackControls #goal-line { display: none; }
     AttackControls.-writes #goal-line { display: block; }
     """
@@ -86,13 +87,14 @@ class AttackControls(Horizontal):
             yield Choice("A", known, 24, id="target")
             yield Choice("B", [NO_SECOND, *known], 18, id="other")
             yield Choice("data", [OWN_DATA], 14, id="data", empty="the model's")
-        with Horizontal():
-            yield Choice("recipe", [(RECIPE, "")], 18, id="recipe")
-            yield Choice("edits", SURFACES, 13, id="surface")
-            yield Number("n", "50", 5, low=0, high=1_000_000, whole=True, id="n")
-            yield Number("budget", "0.3", 5, low=0.01, high=1, whole=False, id="budget")
-        with Horizontal(id="goal-line"):
-            yield Choice("goal", GOALS, 17, id="goal", empty="the recipe's")
+        with Horizontal(id="how"):
+            with Horizontal():
+                yield Choice("recipe", [(RECIPE, "")], 18, id="recipe")
+                yield Choice("edits", SURFACES, 13, id="surface")
+                yield Number("n", "50", 5, low=0, high=1_000_000, whole=True, id="n")
+                yield Number("budget", "0.3", 5, low=0.01, high=1, whole=False, id="budget")
+            with Horizontal(id="goal-line"):
+                yield Choice("goal", GOALS, 17, id="goal", empty="the recipe's")
 
     def on_resize(self) -> None:
         self._arrange()
@@ -104,6 +106,7 @@ class AttackControls(Horizontal):
         writes = run_of(self.target) in self._writers
         self.set_class(writes, "-writes")
         self.set_class(self.size.width < (170 if writes else 146), "-narrow")
+        self.set_class(self.size.width < 100, "-tight")
 
     def _models(self) -> list[tuple[str, str]]:
         found = targets(self._root)
