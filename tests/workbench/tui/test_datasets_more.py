@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Select
 
 from aat_datasets import adding, catalog, scanning
@@ -235,17 +236,32 @@ async def test_a_file_is_looked_at_added_and_opened(many: Path, tmp_path: Path) 
     assert catalog.open_dataset("mail").labels == ["bad", "good"]
 
 
+async def begin_to_add(pilot: Pilot[None], path: Path) -> None:
+    await ready(pilot)
+    await pilot.press("n")
+    await sees(pilot, "Add a file")
+    pilot.app.screen.query_one("#file-path", TextInput).value = str(path)
+
+
+async def test_a_file_without_bad_lines_is_opened_by_enter(many: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "whole.csv", [(f"服务员热情，菜好吃 {row}", "好差"[row % 2]) for row in range(60)])
+    async with WorkbenchApp(many).run_test(size=SIZE) as pilot:
+        await begin_to_add(pilot, path)
+        await sees(pilot, "becomes the dataset whole", "· Chinese ·")
+        await pilot.press("ctrl+s")
+        await sees(pilot, "whole: 60 rows", "enter opens it")
+        await pilot.press("enter")
+        await sees(pilot, "whole · train · 48 rows")
+    assert catalog.describe("whole").language == "zh"
+
+
 async def test_the_rest_of_a_bad_file_is_added_when_asked_for_again(many: Path, tmp_path: Path) -> None:
     rows = [(f"message {row}", "good bad".split()[row % 2]) for row in range(60)]  # noqa: SIM905
     path = write(tmp_path / "torn.csv", rows)
     with path.open("a") as file:
         file.write("only one\n" * 30)
-    app = WorkbenchApp(many)
-    async with app.run_test(size=SIZE) as pilot:
-        await ready(pilot)
-        await pilot.press("n")
-        await sees(pilot, "Add a file")
-        app.screen.query_one("#file-path", TextInput).value = str(path)
+    async with WorkbenchApp(many).run_test(size=SIZE) as pilot:
+        await begin_to_add(pilot, path)
         await sees(pilot, "becomes the dataset torn")
         await pilot.press("ctrl+s")
         await sees(pilot, "30 of 90 lines rejected", "^s again keeps")
@@ -256,12 +272,8 @@ async def test_the_rest_of_a_bad_file_is_added_when_asked_for_again(many: Path, 
 
 async def test_adding_is_cancelled(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "big.csv", [(f"text {row} " * 20, "ab"[row % 2]) for row in range(60_000)])
-    app = WorkbenchApp(many)
-    async with app.run_test(size=SIZE) as pilot:
-        await ready(pilot)
-        await pilot.press("n")
-        await sees(pilot, "Add a file")
-        app.screen.query_one("#file-path", TextInput).value = str(path)
+    async with WorkbenchApp(many).run_test(size=SIZE) as pilot:
+        await begin_to_add(pilot, path)
         await sees(pilot, "becomes the dataset big")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: any((tmp_path / "data").glob(".tmp-big-*")))
@@ -269,7 +281,7 @@ async def test_adding_is_cancelled(many: Path, tmp_path: Path, monkeypatch: pyte
         await pilot.press("escape")
         await sees(pilot, "big: cancelled")
         await pilot.press("escape")
-        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 1)
     assert not any((tmp_path / "data").glob(".tmp-*"))
     assert "big" not in catalog.names()
 

@@ -60,6 +60,7 @@ class AddingForm(ModalScreen[str | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s,f2", "start", "add", key_display="^s"),
+        Binding("enter", "start", "add", show=False),
         Binding("escape", "leave", "leave", key_display="esc"),
     ]
 
@@ -214,13 +215,14 @@ class AddingForm(ModalScreen[str | None]):
         self._added = name
         self._subtitle("enter opens it · esc too")
         table = self.query_one("#file-rows", VirtualTable)
+        table.display = bool(report["rejected"])
         table.set_columns([Column("line", 9, right=True), Column("file", 24), Column("why it was left out")])
         table.set_list(
             [(Cell(str(one["line"]), "muted"), Cell(one["file"]), Cell(one["reason"])) for one in report["rejected"]]
         )
         self.query_one("#file-labels", Static).update("")
         self._say("✓", report_text(report), "success")
-        table.focus()
+        self.set_focus(table if table.display else None)
 
     def on_virtual_table_chosen(self) -> None:
         if self._added:
