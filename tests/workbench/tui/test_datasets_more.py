@@ -252,6 +252,9 @@ async def test_a_file_without_bad_lines_is_opened_by_enter(many: Path, tmp_path:
         await sees(pilot, "whole: 60 rows", "enter opens it")
         await pilot.press("enter")
         await sees(pilot, "whole · train · 48 rows")
+        pane = pane_of(pilot.app)
+        assert pane.info is not None
+        assert pane.info.name == "whole"  # the list points at it too
     assert catalog.describe("whole").language == "zh"
 
 

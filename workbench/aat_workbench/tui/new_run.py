@@ -226,7 +226,7 @@ class NewRun(ModalScreen[Order | None]):
         text.append(
             f"{name}: {' → '.join(config.train.stages)}, {config.train.epochs:g} epochs", colour(self, "foreground")
         )
-        text.append("\n  ^s or enter starts it; it goes on when this app is closed", colour(self, "muted"))
+        text.append("\n  ^s starts it; it goes on when this app is closed", colour(self, "muted"))
         verdict.update(text)
         return config
 

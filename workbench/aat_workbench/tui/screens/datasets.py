@@ -129,9 +129,12 @@ class DatasetsPane(RowsShowing):
         at = self.info.name if self.info is not None else ""
         self._infos = await self.reader.listing()
         self._show_list()
+        self._point_at(at)
+
+    def _point_at(self, name: str) -> None:
         names = [info.name for info in self._infos]
-        if at in names:
-            self.datasets_table.cursor = names.index(at)
+        if name in names:
+            self.datasets_table.cursor = names.index(name)
 
     def _show_list(self) -> None:
         current = self.reader.dataset.name if self.reader.dataset else ""
@@ -294,6 +297,7 @@ class DatasetsPane(RowsShowing):
         added = await self.taking.add({info.name for info in self._infos})
         await self.refresh_list()
         if added:
+            self._point_at(added)
             self.open(added)
 
     def commands(self) -> Iterable[PaneCommand]:
