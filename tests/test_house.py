@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 TOP = Path(__file__).resolve().parents[1]
@@ -53,6 +55,17 @@ def test_every_package_folder_has_its_init() -> None:
 def test_test_files_have_names_of_their_own() -> None:
     names = [path.name for path in (TOP / "tests").rglob("test_*.py")]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_no_module_is_imported_in_a_circle_not_even_inside_a_function() -> None:
+    """What is imported for its types alone does not count."""
+    graph = grimp.build_graph("aat_datasets", "aat_models", "aat_workbench", exclude_type_checking_imports=True)
+    TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()
+
+
+def test_no_source_file_is_longer_than_400_lines() -> None:
+    files = [path for folder in SOURCES for path in (TOP / folder).rglob("*.py")]
+    assert [str(path) for path in files if len(path.read_text("utf-8").splitlines()) > 400] == []
 
 
 @pytest.mark.skipif(shutil.which("git") is None or not (TOP / ".git").exists(), reason="not a git checkout")

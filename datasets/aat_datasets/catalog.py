@@ -25,6 +25,7 @@ from aat_datasets.shelf import card, names, shipped, write_card
 from aat_datasets.sources import Progress, data_root
 from aat_datasets.staging import Reject
 from aat_datasets.tables import Table
+from aat_datasets.view_rows import ingest_view
 
 __all__ = [
     "AddReport",
@@ -205,9 +206,8 @@ def get(name: str, progress: Progress | None = None) -> list[dict[str, str]]:
 
 def _ingest(found: Card, folder: Path, progress: Progress | None) -> Meta:
     if found.view is not None:
-        from aat_datasets import views
-
-        return views.ingest_view(found, folder, progress)
+        shelf.root(found.name)  # views in a circle have no end
+        return ingest_view(found, open_dataset(found.view.dataset, progress), folder, progress)
     for source in found.sources:
         if source.kind == "builtin":
             recipe = found.recipe(_builtin_source())

@@ -397,6 +397,6 @@ def test_attacks_import_no_torch_and_no_model():
 
 
 def environment() -> dict[str, str]:
-    from aat_workbench.jobs import child_environment
+    from aat_workbench.detached import child_environment
 
     return child_environment()

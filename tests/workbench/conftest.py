@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from aat_workbench import jobs
+from aat_workbench import detached
 
 
 @pytest.fixture(autouse=True)
 def no_training_left():
     """Wait for detached children: one that nobody waited for would load the machine under the tests that follow."""
     yield
-    for child in jobs._children:
+    for child in detached._children:
         try:
             child.wait(timeout=60)
         finally:
             child.kill()
-    jobs._children.clear()
+    detached._children.clear()

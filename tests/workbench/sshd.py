@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 
 __all__ = ["Sshd"]
 

@@ -17,7 +17,7 @@ from aat_models import config as configs
 from aat_models.events import AttackResult, decode
 from aat_workbench.attack_checks import numbered, open_checks
 from aat_workbench.attacking import AttackRequest, AttackRun, run_attack
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 from aat_workbench.training import run_training
 
 MAIN = [sys.executable, "-m", "aat_workbench.cli.main"]

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from aat_models.events import AttackResult, Edit
 from aat_workbench.cli.diff import diff
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 
 MAIN = [sys.executable, "-m", "aat_workbench.cli.main"]
 

@@ -16,7 +16,7 @@ import pytest
 
 from aat_datasets.errors import InputError
 from aat_workbench.attacking import AttackRequest, AttackRun, run_attack
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 from aat_workbench.locking import FolderLock
 
 MAIN = [sys.executable, "-m", "aat_workbench.cli.main"]

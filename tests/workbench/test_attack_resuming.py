@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from aat_workbench.attacking import AttackRequest, AttackRun
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 from aat_workbench.targets import open_target
 
 MAIN = [sys.executable, "-m", "aat_workbench.cli.main"]

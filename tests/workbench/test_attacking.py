@@ -21,7 +21,7 @@ from aat_models.attacks import RECIPES, find
 from aat_models.attacks.victim import WhiteBox
 from aat_models.events import AttackResult, Notice, decode
 from aat_workbench.attacking import AttackRequest, AttackRun, run_attack
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 from aat_workbench.summary import Timing, summarise, wilson
 from aat_workbench.targets import identify, open_target
 

@@ -17,7 +17,7 @@ import pytest
 from aat_models import config as configs
 from aat_models.config import Config
 from aat_models.events import Checkpointed, ControlApplied, Done, Evaluation, Event, Failed, Notice, Started, Step
-from aat_workbench import checkpoints, control, jobs
+from aat_workbench import checkpoints, control, detached
 from aat_workbench.cli import progress
 from aat_workbench.cli.main import main
 from aat_workbench.runs import RunFolder, RunStatus
@@ -204,7 +204,7 @@ def test_control(command: Any, tmp_path: Path) -> None:
 def test_the_queue(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
     monkeypatch.delenv("AAT_PARALLEL", raising=False)
-    monkeypatch.setattr(jobs, "start_process", lambda arguments, folder, *more: begun.append(folder.name))
+    monkeypatch.setattr(detached, "start_process", lambda arguments, log, *more: begun.append(log.parent.name))
     assert command("train", "--queue", "--run", "one", "--json").json["place"] == 0
     waits = command("train", "--queue", "--run", "two", "--json")
     assert waits.json["place"] == 1 and begun == ["one"]
@@ -328,14 +328,14 @@ def test_killed_in_the_background_it_goes_on_exactly(command: Any, tmp_path: Pat
     started = command("train", "--run", "one", "--detach", "--json", *long)
     folder = RunFolder(Path(started.json["path"]))
     wait_for(folder, 25)
-    child = jobs._children[-1]
+    child = detached._children[-1]
     os.kill(child.pid, signal.SIGKILL)
     child.wait(timeout=120)
     assert folder.status().state == "interrupted"
     started = next(event for event in folder.history() if isinstance(event, Started))
     assert all(event.step < started.total for event in folder.history() if isinstance(event, Step))
     assert "in the background" in command("train", "--run", "one", "--resume", "--detach").err
-    jobs._children[-1].wait(timeout=120)
+    detached._children[-1].wait(timeout=120)
     assert folder.status().state == "done", folder.log_path.read_text()
     whole = RunFolder(tmp_path / "runs" / "whole")
     for name in ("latest", "best"):

@@ -16,7 +16,7 @@ import pytest
 
 from aat_datasets.errors import EngineError, InputError, UnknownNameError, VictimError
 from aat_models.events import AttackResult, Progress
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 from aat_workbench.session import Session
 
 NOISY = """

@@ -19,9 +19,9 @@ from aat_models.attacks import tiny
 from aat_models.attacks.victim import score_texts
 from aat_models.events import AttackResult, decode
 from aat_workbench.attacking import AttackRequest, AttackRun, run_attack
+from aat_workbench.detached import child_environment
 from aat_workbench.evaluating import Evaluation, EvaluationRequest
 from aat_workbench.http_victim import Endpoint, HttpOptions
-from aat_workbench.jobs import child_environment
 from aat_workbench.targets import open_target
 
 Answer = tuple[int, bytes, dict[str, str]]

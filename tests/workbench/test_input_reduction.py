@@ -12,7 +12,7 @@ import pytest
 
 from aat_models.events import AttackResult, Edit
 from aat_workbench.attacking import AttackRequest, run_attack
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 from aat_workbench.outcome import broken, reduced, reducing, words_left
 from aat_workbench.report import collect
 from aat_workbench.report.tables import examples, tables

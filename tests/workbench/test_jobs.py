@@ -11,18 +11,18 @@ import pytest
 
 from aat_datasets.errors import ConfigError, InputError, UnknownNameError
 from aat_models.config import Config
-from aat_workbench import jobs, threads
+from aat_workbench import detached, jobs, threads
 from aat_workbench.runs import RunFolder, RunStatus
 
 
 def wait(process: int) -> None:
-    child = next(child for child in jobs._children if child.pid == process)
+    child = next(child for child in detached._children if child.pid == process)
     child.wait(timeout=60)
 
 
 def test_a_child_finds_the_packages_and_prints_into_the_log(tmp_path: Path) -> None:
     folder = RunFolder.create(Config(run="one"), tmp_path)
-    process = jobs.start_process(["runs", "list", "--json"], folder)
+    process = detached.start_process(["runs", "list", "--json"], folder.log_path, tmp_path)
     wait(process)
     log = folder.log_path.read_text()
     assert '"run":"one"' in log and '"state":"queued"' in log
@@ -40,10 +40,10 @@ def test_a_child_has_a_session_of_its_own_and_is_nice(tmp_path: Path, monkeypatc
         return child
 
     monkeypatch.setattr(subprocess, "Popen", popen)
-    process = jobs.start_process(["train"], folder)
+    process = detached.start_process(["train"], folder.log_path, tmp_path)
     try:
         assert os.getsid(process) == process != os.getsid(0)
-        assert os.getpriority(os.PRIO_PROCESS, process) == jobs.NICE
+        assert os.getpriority(os.PRIO_PROCESS, process) == detached.NICE
     finally:
         seen[0].kill()
         seen[0].wait()
@@ -67,12 +67,12 @@ def test_what_one_of_several_processes_begins_is_none_of_them(monkeypatch: pytes
     told = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_PORT": "29500", "TORCHELASTIC_RUN_ID": "none"}
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    assert not told.keys() & jobs.child_environment().keys()
+    assert not told.keys() & detached.child_environment().keys()
 
 
 def test_start_queues_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr(jobs, "start_process", lambda arguments, folder: started.append(arguments))
+    monkeypatch.setattr(detached, "start_process", lambda arguments, *more: started.append(arguments))
     folder = jobs.start_training(Config(run="one"), runs_root=tmp_path)
     assert folder.status().state == "queued" and folder.config.train.threads >= 1
     assert started == [["train", "--config", str(folder.config_path), "--run", "one"]]

@@ -20,7 +20,7 @@ import pytest
 
 from aat_workbench import demonstration
 from aat_workbench.cli.main import main
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 from aat_workbench.pseudo_terminal import PseudoTerminal
 from aat_workbench.runs import RunFolder
 

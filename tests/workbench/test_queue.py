@@ -18,7 +18,7 @@ from aat_datasets.errors import ConfigError, InputError
 from aat_models import config as configs
 from aat_models.config import Config
 from aat_models.events import Done
-from aat_workbench import jobs, liveness, queue
+from aat_workbench import detached, jobs, liveness, queue, turns
 from aat_workbench.control import pending
 from aat_workbench.runs import RunFolder, RunStatus
 from aat_workbench.training import claim
@@ -34,7 +34,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the runs a process would have been started for."""
     names: list[str] = []
     monkeypatch.delenv("AAT_PARALLEL", raising=False)
-    monkeypatch.setattr(jobs, "start_process", lambda arguments, folder, *more: names.append(folder.name))
+    monkeypatch.setattr(detached, "start_process", lambda arguments, log, *more: names.append(log.parent.name))
     return names
 
 
@@ -84,7 +84,7 @@ def test_a_run_that_waits_is_stopped_started_deleted_and_set(tmp_path: Path, beg
     waiting[0].send("stop")
     assert waiting[0].status().state == "interrupted" and queue.places(tmp_path) == {"three": 1, "four": 2}
     with pytest.raises(InputError, match="two waits no more: it is interrupted"):
-        queue.leave(waiting[0])
+        turns.leave(waiting[0])
     with pytest.raises(InputError, match="run three waits for its turn"):
         waiting[1].send("pause")
     waiting[1].send("set lr=1e-3")
@@ -165,7 +165,7 @@ def test_each_training_begins_the_next_without_anybody_looking(
     monkeypatch.delenv("AAT_PARALLEL", raising=False)
     runs = tmp_path / "runs"
     folders = [asked(runs, name) for name in ("one", "two")]
-    for child in jobs._children:
+    for child in detached._children:
         child.wait(timeout=120)  # nobody looks: this process only waits
     wait_until(lambda: all(folder.written_status().state == "done" for folder in folders))
     spans = [(folder.history()[0].time, folder.history()[-1].time) for folder in folders]
@@ -188,6 +188,6 @@ def test_a_killed_training_strands_nobody_who_is_looked_at(
     wait_until(lambda: state(long) == "interrupted")
     assert after.status().waiting
     look = [sys.executable, "-m", "aat_workbench.cli.start", "runs", "list"]
-    subprocess.run(look, env=jobs.child_environment(runs), check=True, capture_output=True)
+    subprocess.run(look, env=detached.child_environment(runs), check=True, capture_output=True)
     assert not after.status().waiting
     wait_until(lambda: state(after) == "done")

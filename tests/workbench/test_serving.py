@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pyte
 import pytest
 
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 
 aiohttp = pytest.importorskip("aiohttp", reason="the extra serve is not installed")
 pytest.importorskip("textual_serve", reason="the extra serve is not installed")

@@ -16,7 +16,7 @@ from aat_datasets import catalog
 from aat_models import config as configs
 from aat_models.config import Config
 from aat_models.events import Done, Resumed, Step
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 from aat_workbench.pseudo_terminal import PseudoTerminal
 from aat_workbench.runs import RunFolder, RunStatus
 

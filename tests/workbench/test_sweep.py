@@ -12,7 +12,7 @@ import pytest
 
 from aat_datasets.errors import ConfigError, InputError, UnknownNameError
 from aat_models.events import Notice, Progress
-from aat_workbench import jobs
+from aat_workbench import detached
 from aat_workbench.cli.main import main
 from aat_workbench.runs import find_run, list_runs
 from aat_workbench.sweep import read, rows, run_sweep
@@ -102,7 +102,7 @@ def test_a_sweep_goes_on_where_it_was_left(
         time.sleep(0.05)
     assert pid
     os.kill(pid, signal.SIGKILL)
-    next(child for child in jobs._children if child.pid == pid).wait()
+    next(child for child in detached._children if child.pid == pid).wait()
     assert victim.status().state in ("interrupted", "done")
 
     def messages() -> list[str]:

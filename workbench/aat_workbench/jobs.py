@@ -1,46 +1,17 @@
-"""Trainings as processes of their own: they outlive the terminal they were started from.
-
-A session of their own, nothing shared with the terminal, everything printed goes to the run's ``log.txt``; they take
-one processor thread less than there are, wait passively and are nice, so that the screen beside them stays fluid.
-"""
+"""Trainings as processes of their own, see ``detached``; what they print goes to the run's ``log.txt``."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
-import aat_datasets
-import aat_models
 from aat_datasets.errors import InputError
 from aat_models.config import Config
+from aat_workbench import detached, queue
 from aat_workbench.runs import RunFolder, elsewhere, runs_root
 from aat_workbench.status import RunStatus
-from aat_workbench.threads import several, thread_settings
 
-__all__ = ["child_environment", "resume_training", "start_demo", "start_process", "start_training"]
-
-NICE = 10
-# What torchrun tells its processes: a training begun by one of them is none of them.
-_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_", "GROUP_", "ROLE_", "MASTER_", "TORCHELASTIC_")
-_children: list[subprocess.Popen[bytes]] = []  # kept so that their exit codes are collected
-
-
-def child_environment(root: Path | None = None) -> dict[str, str]:
-    """This process's environment for a child that computes: thread settings, and the packages this process uses."""
-    own = {name: value for name, value in os.environ.items() if not (several() and name.startswith(_TORCHRUN))}
-    environment = {**own, **thread_settings()}
-    packages = [Path(aat_datasets.__path__[0]), Path(aat_models.__path__[0]), Path(__file__).parent]
-    folders = {str(package.parent) for package in packages}
-    inherited = environment.get("PYTHONPATH", "")
-    environment["PYTHONPATH"] = os.pathsep.join([*sorted(folders), *([inherited] if inherited else [])])
-    if root is not None:
-        environment["AAT_RUNS"] = str(root.absolute())
-    return environment
+__all__ = ["resume_training", "start_demo", "start_training"]
 
 
 def start_training(config: Config, *, runs_root: Path | None = None, queued: bool = False) -> RunFolder:
@@ -57,7 +28,7 @@ def start_training(config: Config, *, runs_root: Path | None = None, queued: boo
         _enter(folder)
         return folder
     arguments = ["train", "--config", str(folder.config_path.absolute()), "--run", folder.name]
-    start_process(arguments, folder)
+    detached.start_process(arguments, folder.log_path, folder.path.parent)
     return folder
 
 
@@ -68,8 +39,6 @@ def resume_training(folder: RunFolder, *, queued: bool = False) -> RunFolder:
     """
     status = folder.status()
     if status.waiting and not queued:
-        from aat_workbench import queue
-
         queue.start_now(folder)
         return folder
     if status.active:
@@ -86,13 +55,11 @@ def resume_training(folder: RunFolder, *, queued: bool = False) -> RunFolder:
         state="queued", heartbeat=time.time(), step=status.step, total=status.total, metrics=status.metrics
     )
     folder.write_status(about_to)
-    start_process(["train", "--run", folder.name, "--resume"], folder)
+    detached.start_process(["train", "--run", folder.name, "--resume"], folder.log_path, folder.path.parent)
     return folder
 
 
 def _enter(folder: RunFolder) -> None:
-    from aat_workbench import queue
-
     queue.enter(folder)
     queue.advance(folder.path.parent)
 
@@ -109,37 +76,7 @@ def start_demo(root: Path | None = None) -> Path:
         raise InputError(f"{root} mirrors the runs of {host.place}", "the demo begins there, not here")
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        _start(["demo", "--headless", "--keep"], log, root)
+        detached.start_process(["demo", "--headless", "--keep"], log, root)
     except OSError as error:
         raise InputError(f"{error.filename or root}: {error.strerror}") from None
     return log
-
-
-def start_process(
-    arguments: list[str], folder: RunFolder, where: str = "", environment: Mapping[str, str] | None = None
-) -> int:
-    """Start ``aat-workbench ARGUMENTS`` detached, printing into the run's log; returns the process's number.
-
-    ``where`` is the folder it works in and ``environment`` variables that go before this process's own. Raises OSError.
-    """
-    return _start(arguments, folder.log_path, folder.path.parent, where, environment)
-
-
-def _start(
-    arguments: list[str], log_path: Path, root: Path, where: str = "", environment: Mapping[str, str] | None = None
-) -> int:
-    _children[:] = [child for child in _children if child.poll() is None]
-    with log_path.open("ab") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "aat_workbench.cli.main", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**child_environment(root), **(environment or {}), "AAT_RUNS": str(root.absolute())},
-            cwd=where if where and Path(where).is_dir() else None,
-            start_new_session=True,
-        )
-    _children.append(child)
-    with contextlib.suppress(OSError, AttributeError):  # not on every system; the training runs without it
-        os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
-    return child.pid

@@ -37,7 +37,7 @@ from aat_models import config as configs
 from aat_models import live
 from aat_models.config import Config, DataConfig
 from aat_models.events import Event
-from aat_workbench import checkpoints, control, durable
+from aat_workbench import checkpoints, control, durable, turns
 from aat_workbench.eventlog import EventTail, RunWriter, drop_after, history
 from aat_workbench.status import RunState, RunStatus
 from aat_workbench.threads import default_threads
@@ -210,11 +210,9 @@ class RunFolder:
             host.send(self.name, command, at)
             return
         if status.waiting and asked.verb != "set":
-            from aat_workbench import queue
-
             if asked.verb != "stop":
                 raise InputError(f"run {self.name} waits for its turn", "stop takes it out of the queue")
-            queue.leave(self)
+            turns.leave(self)
             return
         control.send(self.control_path, command, at)
 
@@ -256,9 +254,7 @@ class RunFolder:
             host.remove(self.name)
             return
         if status.waiting:
-            from aat_workbench import queue
-
-            queue.leave(self)
+            turns.leave(self)
         try:
             shutil.rmtree(self.path)
         except OSError as error:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aat_datasets.errors import InputError
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 
 __all__ = ["is_loopback", "serve"]
 

@@ -188,7 +188,7 @@ class Session:
     # The process
 
     async def _start(self) -> None:
-        from aat_workbench.jobs import child_environment
+        from aat_workbench.detached import child_environment
 
         if self._reader is not None:
             await self._reader

@@ -37,6 +37,7 @@ from aat_workbench.interrupts import Interrupts
 from aat_workbench.runs import RunFolder, RunStatus, find_run, resolve
 from aat_workbench.status import RunState
 from aat_workbench.trainer import CheckpointDue, Opener, open_core
+from aat_workbench.turns import PATIENCE
 
 if TYPE_CHECKING:
     from aat_workbench.tensorboard_log import BoardWriter
@@ -124,7 +125,7 @@ def drive(
         yield from _Drive(folder, opener).run(resume, signals)
     finally:
         with contextlib.suppress(AatError, OSError):
-            queue.advance(folder.path.parent, queue.PATIENCE)
+            queue.advance(folder.path.parent, PATIENCE)
 
 
 class _Drive:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aat_models import config as configs
-from aat_workbench.jobs import child_environment
+from aat_workbench.detached import child_environment
 from aat_workbench.pseudo_terminal import PseudoTerminal
 from aat_workbench.terminal import visible
 from aat_workbench.training import run_training

@@ -12,7 +12,7 @@ from textual.widgets import Input, Select, SelectionList, TextArea
 from aat_models import config as configs
 from aat_models.config import Config
 from aat_models.events import ControlApplied, Resumed, Step
-from aat_workbench import control, jobs, notes, queue
+from aat_workbench import control, detached, jobs, notes, queue
 from aat_workbench.runs import RunFolder, RunStatus
 from aat_workbench.tui.config_text import ConfigText
 from aat_workbench.tui.derived import Derived, Looks, at, smooth
@@ -285,7 +285,7 @@ async def test_hostile_notes_are_seen_and_not_obeyed(runs: Path) -> None:
 
 async def test_runs_that_wait_show_their_place_and_begin_on_r(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(jobs, "start_process", lambda arguments, folder, *more: begun.append(folder.name))
+    monkeypatch.setattr(detached, "start_process", lambda arguments, log, *more: begun.append(log.parent.name))
     for name in ("first", "second"):
         jobs.start_training(configs.apply(Config(), {"run": name}), runs_root=runs, queued=True)
     assert begun == []  # a run of the fixed ones is at work

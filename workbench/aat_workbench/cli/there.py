@@ -16,6 +16,8 @@ from aat_models import config as configs
 from aat_models.events import AttackResult, Event, Notice, Token
 from aat_models.sampling import Sampling
 from aat_workbench.attack_request import AttackRequest
+from aat_workbench.cli.attack_output import print_attack, shown
+from aat_workbench.cli.evaluation_output import print_evaluation
 from aat_workbench.cli.hosting import ask, there
 from aat_workbench.cli.output import emit, say
 
@@ -32,8 +34,6 @@ __all__ = [
 
 def attack_there(host: str, target: str, requests: Sequence[AttackRequest], *, json: bool, quiet: bool) -> None:
     """Attack a target of the host; the results are kept there."""
-    from aat_workbench.cli.attack import print_attack
-
     with there(host, quiet=quiet) as connection:
         for request in requests:
             results, summary = _attack(connection, target, request, quiet=quiet)
@@ -48,8 +48,6 @@ def attack_there(host: str, target: str, requests: Sequence[AttackRequest], *, j
 def _attack(
     connection: Connection, target: str, request: AttackRequest, *, quiet: bool
 ) -> tuple[list[AttackResult], dict[str, Any]]:
-    from aat_workbench.cli.attack import shown
-
     happening = connection.events("attack", target=target, **msgspec.to_builtins(request))
     results: list[AttackResult] = []
     try:
@@ -96,9 +94,6 @@ def generating(
 
 def evaluate_there(host: str, targets: Sequence[str], request: EvaluationRequest, *, json: bool, quiet: bool) -> None:
     """Compare targets of the host; the attacks and the table are kept there."""
-    from aat_workbench.cli.attack import shown
-    from aat_workbench.cli.evaluate import print_evaluation
-
     with there(host, quiet=quiet) as connection:
         happening = connection.events("evaluate", targets=list(targets), **msgspec.to_builtins(request))
         try:

@@ -54,7 +54,7 @@ class DataJob:
 
     async def run(self, progress: Callable[[], None] = lambda: None) -> Any:
         """Do the work. Raises AatError as the work did, and DataError where it was cancelled."""
-        from ..jobs import child_environment  # not before it is needed: the first paint does not wait for it
+        from ..detached import child_environment  # not before it is needed: the first paint does not wait for it
 
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
