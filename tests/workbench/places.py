@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from aat_workbench.cli.main import main
 
-__all__ = ["command", "moved_into", "sets"]
+__all__ = ["command", "moved_into", "sets", "until"]
 
 
 @contextmanager
@@ -29,6 +30,14 @@ def command(*arguments: str, code: int = 0) -> None:
     with pytest.raises(SystemExit) as ended:
         main(list(arguments))
     assert ended.value.code == code
+
+
+def until(true: Callable[[], object], seconds: float = 120.0) -> None:
+    """Waits for what another process does."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
 
 
 def sets(*settings: str) -> list[str]:

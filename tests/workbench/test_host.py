@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from aat_workbench.report import collect, write
 from aat_workbench.runs import RunFolder, RunStatus, mount
 
 from . import fixed_run
-from .places import sets
+from .places import sets, until
 from .sshd import Sshd
 
 SETTINGS = sets(
@@ -80,13 +79,6 @@ def command(there: Sshd, capfd: pytest.CaptureFixture[str]) -> Callable[..., Out
         return Outcome(code, *capfd.readouterr())
 
     return run
-
-
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 # what is said where it does not work

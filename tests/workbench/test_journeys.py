@@ -10,7 +10,6 @@ import re
 import runpy
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import HTTPServer
 from pathlib import Path
@@ -24,7 +23,7 @@ from aat_workbench.detached import child_environment
 from aat_workbench.pseudo_terminal import PseudoTerminal
 from aat_workbench.runs import RunFolder
 
-from .places import sets
+from .places import sets, until
 from .sshd import Sshd
 
 pytestmark = [
@@ -111,13 +110,6 @@ def command(place: Path, capfd: pytest.CaptureFixture[str]) -> Command:
         return outcome
 
     return run
-
-
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 def reviews(path: Path, good: list[str], bad: list[str], template: str, rows: int = 600) -> None:

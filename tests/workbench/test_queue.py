@@ -7,13 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from aat_datasets import catalog
 from aat_datasets.errors import ConfigError, InputError
 from aat_models import config as configs
 from aat_models.config import Config
@@ -22,6 +19,8 @@ from aat_workbench import detached, jobs, liveness, queue, turns
 from aat_workbench.control import pending
 from aat_workbench.runs import RunFolder, RunStatus
 from aat_workbench.training import claim
+
+from .places import until
 
 TINY = {
     "data.limit": 64, "train.batch_size": 16, "train.epochs": 1, "train.evaluate_limit": 20, "model.encoder": "bow",
@@ -136,24 +135,6 @@ def test_many_that_look_at_once_begin_each_run_once(tmp_path: Path, begun: list[
 # real processes
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the built-in corpus, as it is after its first opening."""
-    folder = tmp_path_factory.mktemp("data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AAT_DATA", str(folder))
-        patch.delenv("AAT_MIRROR", raising=False)
-        catalog.open_dataset("support")
-    return folder
-
-
-def wait_until(true: Callable[[], object], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
-
-
 def state(folder: RunFolder) -> str:
     return folder.status().state
 
@@ -167,7 +148,7 @@ def test_each_training_begins_the_next_without_anybody_looking(
     folders = [asked(runs, name) for name in ("one", "two")]
     for child in detached._children:
         child.wait(timeout=120)  # nobody looks: this process only waits
-    wait_until(lambda: all(folder.written_status().state == "done" for folder in folders))
+    until(lambda: all(folder.written_status().state == "done" for folder in folders))
     spans = [(folder.history()[0].time, folder.history()[-1].time) for folder in folders]
     assert all(isinstance(folder.history()[-1], Done) for folder in folders)
     assert spans[0][1] <= spans[1][0], "one at a time, in order"
@@ -183,11 +164,11 @@ def test_a_killed_training_strands_nobody_who_is_looked_at(
         configs.apply(Config(), {**TINY, "run": "long", "train.epochs": 5000}), runs_root=runs, queued=True
     )
     after = asked(runs, "after")
-    wait_until(lambda: long.written_status().state == "running")
+    until(lambda: long.written_status().state == "running")
     os.kill(long.written_status().pid, signal.SIGKILL)
-    wait_until(lambda: state(long) == "interrupted")
+    until(lambda: state(long) == "interrupted")
     assert after.status().waiting
     look = [sys.executable, "-m", "aat_workbench.cli.start", "runs", "list"]
     subprocess.run(look, env=detached.child_environment(runs), check=True, capture_output=True)
     assert not after.status().waiting
-    wait_until(lambda: state(after) == "done")
+    until(lambda: state(after) == "done")

@@ -6,19 +6,19 @@ import contextlib
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from aat_datasets import catalog
 from aat_models import config as configs
 from aat_models.config import Config
 from aat_models.events import Done, Resumed, Step
 from aat_workbench.detached import child_environment
 from aat_workbench.pseudo_terminal import PseudoTerminal
 from aat_workbench.runs import RunFolder, RunStatus
+
+from .places import until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")
 
@@ -28,21 +28,10 @@ TINY = {
 }  # fmt: skip
 
 
-def wait_until(true: Callable[[], object], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A data folder with the built-in corpus, as it is after its first opening."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AAT_DATA", str(tmp_path_factory.mktemp("data")))
-        patch.delenv("AAT_MIRROR", raising=False)
-        catalog.open_dataset("support")
-        yield
+@pytest.fixture(autouse=True)
+def ready(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AAT_DATA", str(data))
+    monkeypatch.delenv("AAT_MIRROR", raising=False)
 
 
 @contextlib.contextmanager
@@ -89,9 +78,9 @@ def test_a_training_outlives_the_app(
         begun = folder.written_status()
         assert os.getsid(begun.pid) == begun.pid != os.getsid(terminal.pid)
         end(terminal)
-        wait_until(lambda: not terminal.running)
+        until(lambda: not terminal.running)
         after = max(event.step for event in folder.history() if isinstance(event, Step))
-        wait_until(lambda: folder.status().state != "running")
+        until(lambda: folder.status().state != "running")
         status = folder.status()
         assert status.state == "done" and status.pid == begun.pid and status.step == status.total > after
         assert isinstance(folder.history()[-1], Done)
@@ -99,16 +88,16 @@ def test_a_training_outlives_the_app(
 
 def test_a_killed_training_is_shown_interrupted_and_r_resumes_it(tmp_path: Path) -> None:
     with training(tmp_path, epochs=200) as (terminal, folder):
-        wait_until(lambda: folder.latest() is not None)
+        until(lambda: folder.latest() is not None)
         os.kill(folder.written_status().pid, signal.SIGKILL)
         terminal.wait(lambda: "! interrupted" in terminal.text(), 60)
         assert folder.written_status().state == "running", "it is its process that is gone"
         terminal.press(b"r")
         terminal.wait(lambda: "goes on from step" in terminal.text(), 60)
-        wait_until(lambda: any(isinstance(event, Resumed) for event in folder.history()))
+        until(lambda: any(isinstance(event, Resumed) for event in folder.history()))
         terminal.press(b"s")
         terminal.wait(lambda: "stopped at step" in terminal.text(), 60)
-        wait_until(lambda: folder.written_status().state == "done")
+        until(lambda: folder.written_status().state == "done")
 
 
 def test_the_terminal_is_told_of_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from aat_datasets.errors import EngineError
 from aat_workbench.pseudo_terminal import PseudoTerminal
+from aat_workbench.surroundings import surrounded_by
 
 __all__ = ["bench_tui", "percentile"]
 
@@ -54,20 +55,12 @@ def bench_tui(rounds: int, keys: int, size: tuple[int, int], dataset: str) -> It
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
         yield f"preparing {dataset}"
-        before = {key: os.environ.get(key) for key in environment}
-        os.environ.update(environment)  # for the preparation and the training, which this process starts
-        try:
+        with surrounded_by(environment):  # the preparation and the training are of this process
             from aat_datasets.catalog import open_dataset
 
             open_dataset(dataset)  # read once beforehand: what is measured is the app
             start = yield from _cold_start(rounds, size, environment)
             reaction = yield from _reaction(keys, size, environment, dataset)
-        finally:
-            for key, value in before.items():
-                if value is None:
-                    del os.environ[key]
-                else:
-                    os.environ[key] = value
     yield {"size": list(size), "cores": os.cpu_count(), "dataset": dataset, **start, **reaction}
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from aat_datasets.errors import EngineError
 from aat_models import config as configs
 from aat_workbench.pseudo_terminal import PseudoTerminal
+from aat_workbench.surroundings import surrounded_by
 from aat_workbench.tui_bench import APP, SHARE, percentile
 
 __all__ = ["LONG_PROMPT", "MODELS", "bench_generate_pane", "rows_of_replies"]
@@ -81,17 +82,9 @@ def _train(kind: str, settings: dict[str, Any], environment: dict[str, str]) -> 
     folder = RunFolder(root / kind)
     if (root / kind).exists() and folder.status().state == "done":
         return
-    before = {key: os.environ.get(key) for key in environment}
-    os.environ.update(environment)
-    try:
+    with surrounded_by(environment):
         config = configs.apply(configs.Config(), {**_SMALL, **settings, "run": kind, "train.threads": 1})
         folder = start_training(config, runs_root=root)
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
     deadline = time.monotonic() + 300
     while folder.status().active and time.monotonic() < deadline:
         time.sleep(0.2)

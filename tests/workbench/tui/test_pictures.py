@@ -13,7 +13,6 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Select, Static
 
-from aat_datasets import catalog
 from aat_workbench.tui.app import WorkbenchApp
 from aat_workbench.tui.messages import GenerateFrom
 from aat_workbench.tui.screens.adversarial import AdversarialPane
@@ -27,17 +26,6 @@ TOP = Path(__file__).parents[3]
 FOLDER = TOP / "docs" / "screenshots"
 SIZE = (120, 40)
 THEMES = pytest.mark.parametrize("theme", ["dark", "light"])
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the built-in corpus, as it is after its first opening."""
-    folder = tmp_path_factory.mktemp("data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AAT_DATA", str(folder))
-        patch.delenv("AAT_MIRROR", raising=False)
-        catalog.open_dataset("support")
-    return folder
 
 
 @pytest.fixture

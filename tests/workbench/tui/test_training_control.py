@@ -27,7 +27,7 @@ from aat_workbench.tui.widgets.plotting import between
 
 from .. import fixed_run
 from .shell_support import HOSTILE, check_cells, screen_text, sees, until
-from .training_support import app_on, pane_of
+from .training_support import app_on, caught_starts, pane_of
 from .training_support import chart as lines
 
 SIZE = (120, 40)
@@ -314,13 +314,7 @@ async def test_runs_that_wait_show_their_place_and_begin_on_r(runs: Path, monkey
 async def test_the_form_begins_from_presets_and_from_the_selected_run(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[tuple[Config, bool]] = []
-
-    def start(config: Config, *, runs_root: Path | None = None, queued: bool = False) -> RunFolder:
-        started.append((config, queued))
-        return RunFolder.create(config, runs_root)
-
-    monkeypatch.setattr(jobs, "start_training", start)
+    started = caught_starts(monkeypatch)
     app = app_on(runs)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await pilot.press("n")
@@ -340,13 +334,7 @@ async def test_the_form_begins_from_presets_and_from_the_selected_run(
 
 
 async def test_the_whole_config_is_edited_as_toml(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[Config] = []
-
-    def start(config: Config, *, runs_root: Path | None = None, queued: bool = False) -> RunFolder:
-        started.append(config)
-        return RunFolder.create(config, runs_root)
-
-    monkeypatch.setattr(jobs, "start_training", start)
+    started = caught_starts(monkeypatch)
     app = app_on(runs)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await pilot.press("n")
@@ -370,7 +358,8 @@ async def test_the_whole_config_is_edited_as_toml(runs: Path, monkeypatch: pytes
         await sees(pilot, "✓ every key fits")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: started)
-        assert (started[0].seed, started[0].adversary.name, started[0].train.epochs) == (7, "fgm", 4.0)
+        config = started[0].config
+        assert (config.seed, config.adversary.name, config.train.epochs) == (7, "fgm", 4.0)
 
 
 # ends

@@ -29,7 +29,7 @@ from aat_workbench.tui.widgets.table import VirtualTable
 
 from .. import fixed_run
 from .shell_support import HOSTILE, ClosedSession, check_cells, screen_text, sees, until
-from .training_support import app_on, chart, pane_of
+from .training_support import app_on, caught_starts, chart, pane_of
 
 SIZE = (120, 40)
 
@@ -277,13 +277,7 @@ async def test_the_cursor_stands_on_the_run_that_was_chosen_elsewhere(runs: Path
 async def test_the_form_checks_while_it_is_filled_and_starts_a_training(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[Config] = []
-
-    def start(config: Config, *, runs_root: Path | None = None, queued: bool = False) -> RunFolder:
-        started.append(config)
-        return RunFolder.create(config, runs_root)
-
-    monkeypatch.setattr(jobs, "start_training", start)
+    started = caught_starts(monkeypatch)
     app = app_on(runs)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await pilot.press("n")
@@ -307,8 +301,8 @@ async def test_the_form_checks_while_it_is_filled_and_starts_a_training(
         await sees(pilot, "✓ mine: encoder → decoder, 2 epochs")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: started)
-        assert started[0].train.lr == 1e-3
-        assert started[0].train.stages == ["encoder", "decoder"]
+        assert started[0].config.train.lr == 1e-3
+        assert started[0].config.train.stages == ["encoder", "decoder"]
         await until(pilot, lambda: pane_of(app).run and pane_of(app).run.name == "mine")
 
 

@@ -7,7 +7,10 @@ from typing import Any, Protocol
 
 from textual.widget import Widget
 
-from .asking import Asking
+from aat_datasets.errors import AatError
+
+from ..terminal import visible
+from .asking import Asking, told
 from .pane import Pane, StreamLike
 
 __all__ = ["AskingPane"]
@@ -17,6 +20,8 @@ class ModelControls(Protocol):
     """What chooses the models."""
 
     def refresh_targets(self) -> None: ...
+
+    def params(self) -> dict[str, Any]: ...
 
     def focus_target(self) -> None: ...
 
@@ -40,6 +45,14 @@ class AskingPane(Pane):
     def stream(self, method: str, **params: Any) -> StreamLike:
         """A request that answers in many events."""
         return self.workbench.session.stream(method, **params)
+
+    def wanted(self) -> dict[str, Any] | None:
+        """The engine's words for what is chosen; where a number is none, that is said."""
+        try:
+            return self.controls.params()
+        except AatError as error:
+            self.notify(visible(told(error)), severity="error", markup=False)
+            return None
 
     def shown(self) -> None:
         self.controls.refresh_targets()

@@ -13,12 +13,11 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from aat_datasets.chinese import join_words
-from aat_datasets.errors import AatError
 from aat_models.events import AttackResult
 from aat_workbench.outcome import broken, reduced
 from aat_workbench.terminal import visible
 
-from ..asking import AttackCount, told
+from ..asking import AttackCount
 from ..exporting import file_name
 from ..messages import AttackTarget, PaneMessage, ProbeText, RunSelected
 from ..pane import PaneCommand
@@ -182,10 +181,8 @@ class AdversarialPane(StoredResults):
         if self.attacking:
             self.notify("An attack is running; x stops it.", markup=False)
             return
-        try:
-            params = self.controls.params()
-        except AatError as error:
-            self.notify(visible(told(error)), severity="error", markup=False)
+        params = self.wanted()
+        if params is None:
             return
         target = self.controls.target
         if target.startswith(FOREIGN) and not self.controls.data:

@@ -12,10 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
-from aat_datasets.errors import AatError
-from aat_workbench.terminal import visible
-
-from ..asking import told
 from ..asking_pane import AskingPane
 from ..messages import GenerateFrom, PaneMessage, ProbeText
 from ..pane import PaneCommand
@@ -187,10 +183,8 @@ class GeneratePane(AskingPane):
         if self.writing:
             self.notify("A reply is on its way; ctrl+g stops it.", markup=False)
             return
-        try:
-            params = self.controls.params()
-        except AatError as error:
-            self.notify(visible(told(error)), severity="error", markup=False)
+        params = self.wanted()
+        if params is None:
             return
         models = [("A", self.controls.target), ("B", self.controls.other)]
         told_settings = self.controls.told()
