@@ -159,9 +159,9 @@ async def test_a_real_browser_draws_it_takes_keys_and_asks_nobody_else(url: str,
 
         await call("Network.enable")
         await call("Page.enable")
-        await call("Emulation.setFocusEmulationEnabled", enabled=True)  # a terminal without the focus takes no keys
         await call("Page.navigate", url=url)
         await wait_for(lambda: screen.shows("Datasets"), step)
+        await call("Emulation.setFocusEmulationEnabled", enabled=True)  # a terminal without the focus takes no keys
         focused = await call("Runtime.evaluate", expression="document.querySelector('textarea').focus()")
         await wait_for(lambda: focused in results, step)
         key = {"key": "3", "code": "Digit3", "windowsVirtualKeyCode": 51}
