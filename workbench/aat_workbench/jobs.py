@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from aat_datasets.errors import InputError
 from aat_models.config import Config
 from aat_workbench import detached, queue
 from aat_workbench.runs import RunFolder, elsewhere, runs_root
-from aat_workbench.status import RunStatus
+from aat_workbench.turns import unbegun
 
 __all__ = ["resume_training", "start_demo", "start_training"]
 
@@ -51,10 +50,7 @@ def resume_training(folder: RunFolder, *, queued: bool = False) -> RunFolder:
     if queued:
         _enter(folder)
         return folder
-    about_to = RunStatus(
-        state="queued", heartbeat=time.time(), step=status.step, total=status.total, metrics=status.metrics
-    )
-    folder.write_status(about_to)
+    folder.write_status(unbegun(status))
     detached.start_process(["train", "--run", folder.name, "--resume"], folder.log_path, folder.path.parent)
     return folder
 

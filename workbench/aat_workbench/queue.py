@@ -25,7 +25,7 @@ from aat_datasets.errors import ConfigError, InputError
 from aat_workbench import detached, durable, liveness
 from aat_workbench.runs import RunFolder, list_runs
 from aat_workbench.status import RunStatus
-from aat_workbench.turns import PATIENCE, Turn, drop, folder_of, locked, queued, still, turns, writing
+from aat_workbench.turns import PATIENCE, Turn, drop, folder_of, locked, still, turns, unbegun, writing
 
 __all__ = ["advance", "enter", "parallel", "places", "set_parallel", "start_now", "take"]
 
@@ -62,7 +62,7 @@ def enter(folder: RunFolder) -> None:
     root = folder.path.parent
     with writing(root):
         before = folder.written_status()
-        folder.write_status(queued(before, queued=now))
+        folder.write_status(unbegun(before, queued=now))
         kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT)}
         turn = Turn(folder.name, str(Path.cwd()), kept)
         name = f"{time.time_ns():020d}-{folder.name}.json"
@@ -72,7 +72,7 @@ def enter(folder: RunFolder) -> None:
 def take(folder: RunFolder) -> None:
     """Take a run out of the queue to train it here and now. Raises InputError where it has begun already."""
     with locked(folder.path.parent, PATIENCE):
-        folder.write_status(queued(still(folder)))
+        folder.write_status(unbegun(still(folder)))
         drop(folder)
 
 
@@ -102,7 +102,7 @@ def advance(root: Path, patience: float = 0.0) -> list[RunFolder]:
 
 
 def _begin(turn: Turn, folder: RunFolder) -> None:
-    folder.write_status(queued(folder.written_status()))
+    folder.write_status(unbegun(folder.written_status()))
     arguments = ["train", "--run", folder.name, "--resume"]
     try:
         detached.start_process(arguments, folder.log_path, folder.path.parent, turn.folder, turn.environment)

@@ -17,7 +17,7 @@ from aat_workbench.status import RunStatus
 if TYPE_CHECKING:
     from aat_workbench.runs import RunFolder
 
-__all__ = ["PATIENCE", "Turn", "drop", "folder_of", "leave", "locked", "queued", "still", "turns", "writing"]
+__all__ = ["PATIENCE", "Turn", "drop", "folder_of", "leave", "locked", "still", "turns", "unbegun", "writing"]
 
 PATIENCE = 5.0  # seconds to wait for another process that is taking turns
 
@@ -31,10 +31,12 @@ class Turn(msgspec.Struct):
 
 
 def folder_of(root: Path) -> Path:
+    """Where the turns of the runs in ``root`` are kept."""
     return root / ".queue"
 
 
 def turns(root: Path) -> list[tuple[Path, Turn]]:
+    """The turns with their files, first come first; a file that cannot be read is none."""
     found: list[tuple[Path, Turn]] = []
     try:
         paths = sorted(path for path in folder_of(root).iterdir() if path.suffix == ".json" and path.name[0] != ".")
@@ -51,19 +53,21 @@ def turns(root: Path) -> list[tuple[Path, Turn]]:
 
 
 def drop(folder: RunFolder) -> None:
+    """Remove the turns of a run, whatever its status."""
     for path, turn in turns(folder.path.parent):
         if turn.run == folder.name:
             path.unlink(missing_ok=True)
 
 
 def still(folder: RunFolder) -> RunStatus:
+    """The status of a run that waits. Raises InputError where it does not any more."""
     status = folder.written_status()
     if not status.waiting:
         raise InputError(f"run {folder.name} waits no more: it is {folder.status().state}")
     return status
 
 
-def queued(before: RunStatus, queued: float = 0.0) -> RunStatus:
+def unbegun(before: RunStatus, queued: float = 0.0) -> RunStatus:
     """A status without a process; ``queued`` makes it one that waits, else it is about to begin."""
     return RunStatus(
         state="queued",
