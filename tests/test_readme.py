@@ -72,6 +72,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     (code,) = blocks(TOP / "README.md", "python")
     paths = os.pathsep.join(str(TOP / name) for name in ("datasets", "models", "workbench"))

@@ -310,6 +310,7 @@ def test_runs_that_are_not_there(command: Callable[..., Outcome], there: Sshd) -
     assert command("watch", "lstm-1", "--plain").code == 0
 
 
+@pytest.mark.slow
 def test_notes_and_the_queue_are_those_of_the_host(
     command: Callable[..., Outcome], there: Sshd, tmp_path: Path
 ) -> None:
@@ -366,6 +367,7 @@ def _ask_through_a_mirror(there: Sshd, here: Path) -> None:
         assert RunFolder(here / "four").status().waiting
 
 
+@pytest.mark.slow
 def test_evaluations_reports_and_data_are_those_of_the_host(
     command: Callable[..., Outcome], there: Sshd, tmp_path: Path
 ) -> None:

@@ -67,7 +67,9 @@ def kill(terminal: PseudoTerminal) -> None:
     os.kill(terminal.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("end", [pytest.param(hang_up, marks=pytest.mark.slow), close_terminal, kill])
+@pytest.mark.parametrize(
+    "end", [pytest.param(hang_up, marks=pytest.mark.slow), pytest.param(close_terminal, marks=pytest.mark.slow), kill]
+)
 def test_a_training_outlives_the_app(
     end: Callable[[PseudoTerminal], None], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
