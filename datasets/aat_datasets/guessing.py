@@ -16,6 +16,7 @@ from typing import Any, cast
 import msgspec
 
 from aat_datasets.card import Columns, Reader
+from aat_datasets.chinese import has_han
 from aat_datasets.converting import DIALOGUE, HISTORY, members, peek
 from aat_datasets.errors import DataError
 from aat_datasets.readers import column_names, first_lines, path_literal, records, sniff
@@ -112,7 +113,7 @@ def guess(
 def _language(texts: list[str]) -> str:
     """Of the two that there is preprocessing for; Japanese, whose syllables stand among Chinese characters, is neither."""
     letters = [letter for text in texts for letter in text[:_LETTERS] if letter.isalpha()]
-    chinese = sum("\u3400" <= letter <= "\u9fff" for letter in letters)
+    chinese = sum(map(has_han, letters))
     japanese = sum("\u3040" <= letter <= "\u30ff" for letter in letters)
     return "zh" if 2 * chinese > len(letters) and 20 * japanese < chinese else "en"
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from aat_datasets.errors import EngineError, InputError
 from aat_workbench.pseudo_terminal import PseudoTerminal
+from aat_workbench.surroundings import surrounded_by
 from aat_workbench.tui_bench import APP, SHARE, percentile
 
 __all__ = ["bench_rows", "make_rows"]
@@ -104,9 +105,7 @@ def bench_rows(rows: int, size: tuple[int, int], data: Path | None) -> Iterator[
 
 def _prepare(rows: int, work: Path, home: Path) -> dict[str, Any]:
     """The dataset, made once in ``home``."""
-    before = os.environ.get("AAT_DATA")
-    os.environ["AAT_DATA"] = str(home)
-    try:
+    with surrounded_by({"AAT_DATA": str(home)}):
         from aat_datasets import adding, catalog, shelf
 
         if NAME in shelf.names() and catalog.open_dataset(NAME).splits.get("train") == rows:
@@ -120,11 +119,6 @@ def _prepare(rows: int, work: Path, home: Path) -> dict[str, Any]:
         for path in splits.values():
             path.unlink()
         return {"ingest_seconds": round(time.monotonic() - began, 1)}
-    finally:
-        if before is None:
-            del os.environ["AAT_DATA"]
-        else:
-            os.environ["AAT_DATA"] = before
 
 
 def _memory(pid: int, field: str) -> float:

@@ -118,7 +118,7 @@ class DatasetsPane(RowsShowing):
         nearest = min(self._infos, key=lambda info: list(STATES).index(info.state), default=None)
         if nearest is None or self.reader.dataset is not None:
             return
-        self.datasets_table.cursor = self._infos.index(nearest)
+        self._point_at(nearest.name)
         if nearest.state == "ready":
             self.open(nearest.name)
         else:
